@@ -1,0 +1,326 @@
+"""StyleGAN2 (Karras et al., CVPR 2020) in pure torch, with the parameter names of stylegan2-ada-pytorch.
+
+Modulated convolution is written in the scale-the-activations form: multiply the input channels by the
+style, convolve with the shared weight, multiply the output channels by the demodulation factor
+`d = rsqrt(sum (w*s)^2 + eps)`. It equals the paper's per-sample weights, needs no grouped convolution,
+and leaves one ordinary convolution that every back end runs fast.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, cast
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from latentlayers.generators.base import Generator, Noise
+from latentlayers.generators.ops import (
+    LRELU_SLOPE,
+    SQRT2,
+    FullyConnected,
+    conv2d_up,
+    fir_kernel,
+    normalize_2nd_moment,
+    upsample2d,
+)
+
+Architecture = Literal["skip", "resnet", "orig"]
+LabelMode = Literal["embed", "concat"]
+
+
+@dataclass(frozen=True)
+class StyleGAN2Config:
+    """Everything that shapes the network; the weights come separately.
+
+    Attributes:
+        channels: width of each block, keyed by its side in pixels: {4: 512, 8: 512, ...}.
+        architecture: "skip" adds a ToRGB picture per block; "resnet" and "orig" draw it in the last block only.
+        conv_clamp: activations (after gain) and ToRGB outputs are clamped to +-this; None: not at all.
+        label_mode: "embed" (ADA: linear embedding, normalised, appended after the normalised z) or
+            "concat" (TensorFlow: appended first, then the whole is normalised).
+        embed_features, layer_features: mapping widths; 0 means `w_dim`.
+        use_noise: False for networks trained without noise inputs.
+    """
+
+    resolution: int
+    z_dim: int
+    w_dim: int
+    channels: Mapping[int, int]
+    mapping_layers: int = 8
+    c_dim: int = 0
+    img_channels: int = 3
+    architecture: Architecture = "skip"
+    conv_clamp: float | None = None
+    resample_filter: Sequence[float] = (1.0, 3.0, 3.0, 1.0)
+    lr_multiplier: float = 0.01
+    label_mode: LabelMode = "embed"
+    embed_features: int = 0
+    layer_features: int = 0
+    use_noise: bool = True
+
+    def __post_init__(self) -> None:
+        sides = sorted(self.channels)
+        if self.resolution < 4 or self.resolution & (self.resolution - 1):
+            raise ValueError(f"resolution must be a power of two of at least 4, not {self.resolution}")
+        if sides != [2**k for k in range(2, int(math.log2(self.resolution)) + 1)]:
+            raise ValueError(f"channels must name every side from 4 to {self.resolution}, not {sides}")
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict that `from_json` reads back."""
+        return asdict(self) | {"channels": {str(k): v for k, v in self.channels.items()}}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> StyleGAN2Config:
+        """Inverse of `to_json`. Raises TypeError or ValueError for unknown or inconsistent fields."""
+        fields = dict(data)
+        fields["channels"] = {int(k): int(v) for k, v in fields["channels"].items()}
+        fields["resample_filter"] = tuple(float(v) for v in fields.get("resample_filter", (1, 3, 3, 1)))
+        return cls(**fields)
+
+
+class MappingNetwork(nn.Module):
+    """z (and label) -> w, the paper's f: normalisation, then `mapping_layers` equalised dense layers."""
+
+    w_avg: Tensor
+
+    def __init__(self, cfg: StyleGAN2Config) -> None:
+        super().__init__()
+        self.num_layers, self.c_dim, self.label_mode = cfg.mapping_layers, cfg.c_dim, cfg.label_mode
+        embed = (cfg.embed_features or cfg.w_dim) if cfg.c_dim else 0
+        if cfg.c_dim:
+            self.embed = FullyConnected(cfg.c_dim, embed)
+        hidden = cfg.layer_features or cfg.w_dim
+        widths = [cfg.z_dim + embed, *[hidden] * (cfg.mapping_layers - 1), cfg.w_dim]
+        for i in range(cfg.mapping_layers):
+            layer = FullyConnected(widths[i], widths[i + 1], activate=True, lr_multiplier=cfg.lr_multiplier)
+            self.add_module(f"fc{i}", layer)
+        self.register_buffer("w_avg", torch.zeros(cfg.w_dim))
+
+    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
+        if self.c_dim:
+            if c is None:
+                raise ValueError(f"this model is conditional: pass labels c of shape [N, {self.c_dim}]")
+            label = self.embed(c.float())
+            if self.label_mode == "embed":
+                x = torch.cat([normalize_2nd_moment(z.float()), normalize_2nd_moment(label)], dim=1)
+            else:
+                x = normalize_2nd_moment(torch.cat([z.float(), label], dim=1))
+        else:
+            x = normalize_2nd_moment(z.float())
+        for i in range(self.num_layers):
+            x = getattr(self, f"fc{i}")(x)
+        return x
+
+
+class SynthesisLayer(nn.Module):
+    """Modulated 3x3 convolution (doubling the side if `up`), noise, bias, leaky ReLU."""
+
+    noise_const: Tensor
+    resample_filter: Tensor
+
+    def __init__(self, cin: int, cout: int, side: int, cfg: StyleGAN2Config, *, up: bool) -> None:
+        super().__init__()
+        self.up, self.side, self.clamp, self.use_noise = up, side, cfg.conv_clamp, cfg.use_noise
+        self.affine = FullyConnected(cfg.w_dim, cin, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(cout, cin, 3, 3))
+        self.bias = nn.Parameter(torch.zeros(cout))
+        if cfg.use_noise:
+            self.register_buffer("noise_const", torch.randn(side, side))
+            self.noise_strength = nn.Parameter(torch.zeros([]))
+        if up:
+            self.register_buffer("resample_filter", fir_kernel(cfg.resample_filter))
+
+    def noise_map(self, noise: Noise, taken: Iterator[Tensor], n: int, device: torch.device) -> Tensor | None:
+        """The noise this call adds, [1 or n, 1, side, side], before its learned strength; None for none."""
+        if not self.use_noise or noise == "none":
+            return None
+        if noise == "const":
+            return self.noise_const[None, None]
+        if noise == "random":
+            return torch.randn(n, 1, self.side, self.side, device=device)
+        return next(taken).to(device).float().reshape(-1, 1, self.side, self.side)
+
+    def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
+        gain = gain * SQRT2
+        style = self.affine(w)
+        demod = (style.square() @ self.weight.square().sum(dim=(2, 3)).t() + 1e-8).rsqrt()
+        weight = self.weight.to(x.dtype)
+        x = x * style.to(x.dtype)[:, :, None, None]
+        x = conv2d_up(x, weight, self.resample_filter) if self.up else F.conv2d(x, weight, padding=1)
+        # gain * lrelu(y) = lrelu(gain * y), so the gain rides on factors that are applied anyway.
+        offset = (self.bias * gain)[None, :, None, None]
+        if noise is not None:
+            offset = offset + noise * (self.noise_strength * gain)
+        x = torch.addcmul(offset.to(x.dtype), x, (demod * gain).to(x.dtype)[:, :, None, None])
+        x = F.leaky_relu(x, LRELU_SLOPE)
+        return x if self.clamp is None else x.clamp(-self.clamp * gain / SQRT2, self.clamp * gain / SQRT2)
+
+
+class ToRGB(nn.Module):
+    """Modulated 1x1 convolution without demodulation: features to picture."""
+
+    def __init__(self, cin: int, cfg: StyleGAN2Config) -> None:
+        super().__init__()
+        self.affine = FullyConnected(cfg.w_dim, cin, bias_init=1.0)
+        self.weight = nn.Parameter(torch.randn(cfg.img_channels, cin, 1, 1))
+        self.bias = nn.Parameter(torch.zeros(cfg.img_channels))
+        self.clamp, self.weight_gain = cfg.conv_clamp, 1.0 / math.sqrt(cin)
+
+    def forward(self, x: Tensor, w: Tensor) -> Tensor:
+        style = self.affine(w) * self.weight_gain
+        y = F.conv2d(x * style.to(x.dtype)[:, :, None, None], self.weight.to(x.dtype))
+        y = y.float() + self.bias[None, :, None, None]
+        return y if self.clamp is None else y.clamp(-self.clamp, self.clamp)
+
+
+class SkipConv(nn.Module):
+    """The "resnet" architecture's 1x1 shortcut: convolve, then upsample."""
+
+    resample_filter: Tensor
+
+    def __init__(self, cin: int, cout: int, cfg: StyleGAN2Config) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.randn(cout, cin, 1, 1))
+        self.register_buffer("resample_filter", fir_kernel(cfg.resample_filter))
+        self.weight_gain = 1.0 / math.sqrt(cin)
+
+    def forward(self, x: Tensor, gain: float) -> Tensor:
+        return upsample2d(F.conv2d(x, (self.weight * (self.weight_gain * gain)).to(x.dtype)), self.resample_filter)
+
+
+class SynthesisBlock(nn.Module):
+    """All layers of one side. Reads its rows of `w+` in the order conv0, conv1, ToRGB."""
+
+    resample_filter: Tensor
+
+    def __init__(self, cin: int, cout: int, side: int, cfg: StyleGAN2Config) -> None:
+        super().__init__()
+        self.side, self.first, self.architecture = side, cin == 0, cfg.architecture
+        if self.first:
+            self.const = nn.Parameter(torch.randn(cout, side, side))
+        else:
+            self.conv0 = SynthesisLayer(cin, cout, side, cfg, up=True)
+        self.conv1 = SynthesisLayer(cout, cout, side, cfg, up=False)
+        self.draws = cfg.architecture == "skip" or side == cfg.resolution
+        if self.draws:
+            self.torgb = ToRGB(cout, cfg)
+        if not self.first and cfg.architecture == "resnet":
+            self.skip = SkipConv(cin, cout, cfg)
+        self.register_buffer("resample_filter", fir_kernel(cfg.resample_filter))
+
+    @property
+    def layers(self) -> list[SynthesisLayer]:
+        return [self.conv1] if self.first else [self.conv0, self.conv1]
+
+    def forward(self, x: Tensor, ws: Tensor, noises: Sequence[Tensor | None]) -> Tensor:
+        """x [N, cin, side/2, side/2], ws [N, len(layers), w_dim] -> features [N, cout, side, side]."""
+        if self.first:
+            return cast(Tensor, self.conv1(x, ws[:, 0], noises[0]))
+        if self.architecture != "resnet":
+            x = self.conv0(x, ws[:, 0], noises[0])
+            return cast(Tensor, self.conv1(x, ws[:, 1], noises[1]))
+        gain = math.sqrt(0.5)
+        shortcut = self.skip(x, gain)
+        x = self.conv0(x, ws[:, 0], noises[0])
+        return cast(Tensor, shortcut + self.conv1(x, ws[:, 1], noises[1], gain))
+
+
+class SynthesisNetwork(nn.Module):
+    """ws -> picture, the paper's g."""
+
+    def __init__(self, cfg: StyleGAN2Config) -> None:
+        super().__init__()
+        self.sides = sorted(cfg.channels)
+        previous = 0
+        for side in self.sides:
+            self.add_module(f"b{side}", SynthesisBlock(previous, cfg.channels[side], side, cfg))
+            previous = cfg.channels[side]
+
+    def block(self, side: int) -> SynthesisBlock:
+        return cast(SynthesisBlock, getattr(self, f"b{side}"))
+
+    def forward(self, ws: Tensor, noise: Noise, resolution: int, dtype: torch.dtype) -> Tensor:
+        n = ws.shape[0]
+        taken = iter(()) if isinstance(noise, str) else iter(noise)
+        x: Tensor = self.block(4).const[None].expand(n, -1, -1, -1).to(dtype)
+        img: Tensor | None = None
+        row = 0
+        for side in self.sides:
+            if side > resolution:
+                break
+            block = self.block(side)
+            count = len(block.layers)
+            noises = [layer.noise_map(noise, taken, n, ws.device) for layer in block.layers]
+            x = block(x, ws[:, row : row + count], noises)
+            row += count
+            if img is not None:
+                img = upsample2d(img, block.resample_filter)
+            if block.draws:
+                y = block.torgb(x, ws[:, row])  # the next block's conv0 reads the same row
+                img = y if img is None else img + y
+        assert img is not None
+        return img
+
+
+class StyleGAN2(Generator):
+    """A StyleGAN2 generator. Frozen unless a trainer calls `requires_grad_(True)` on it."""
+
+    family = "stylegan2"
+
+    def __init__(self, cfg: StyleGAN2Config) -> None:
+        super().__init__()
+        self.config = cfg
+        self.resolution, self.z_dim, self.w_dim, self.c_dim = cfg.resolution, cfg.z_dim, cfg.w_dim, cfg.c_dim
+        self.num_ws = 2 * len(cfg.channels)
+        self.mapping = MappingNetwork(cfg)
+        self.synthesis = SynthesisNetwork(cfg)
+        self.requires_grad_(False).eval()
+
+    @property
+    def w_avg(self) -> Tensor:  # type: ignore[override]
+        return self.mapping.w_avg
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        return tuple(self.synthesis.sides) if self.config.architecture == "skip" else (self.resolution,)
+
+    @property
+    def rows_by_resolution(self) -> dict[int, tuple[int, ...]]:
+        rows: dict[int, tuple[int, ...]] = {4: (0,)}
+        for i, side in enumerate(self.synthesis.sides[1:]):
+            rows[side] = (2 * i + 1, 2 * i + 2)
+        # Row num_ws-1 drives only the last ToRGB; count it with the last block so that no row is left out.
+        rows[self.resolution] = (*rows[self.resolution], self.num_ws - 1)
+        return rows
+
+    def style_weights(self) -> list[tuple[int, Tensor]]:
+        layers = [layer for side in self.synthesis.sides for layer in self.synthesis.block(side).layers]
+        return [(row, layer.affine.weight * layer.affine.weight_gain) for row, layer in enumerate(layers)]
+
+    def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
+        if z.ndim != 2 or z.shape[1] != self.z_dim:
+            raise ValueError(f"z must have shape [N, {self.z_dim}], not {list(z.shape)}")
+        w: Tensor = self.mapping(z, c)
+        ws = w[:, None].expand(-1, self.num_ws, -1)
+        if truncation == 1.0:
+            return ws.clone()
+        rows = self.num_ws if cutoff is None else cutoff
+        return torch.cat([self.w_avg.lerp(ws[:, :rows], truncation), ws[:, rows:]], dim=1)
+
+    def synthesize(
+        self,
+        ws: Tensor,
+        noise: Noise = "const",
+        resolution: int | None = None,
+        dtype: torch.dtype = torch.float32,
+    ) -> Tensor:
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(f"ws must have shape [N, {self.num_ws}, {self.w_dim}], not {list(ws.shape)}")
+        side = resolution or self.resolution
+        if side not in self.resolutions:
+            raise ValueError(f"resolution must be one of {self.resolutions}, not {side}")
+        return cast(Tensor, self.synthesis(ws, noise, side, dtype))
