@@ -71,7 +71,8 @@ class StyleGAN2Config:
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""
-        return asdict(self) | {"channels": {str(k): v for k, v in self.channels.items()}}
+        channels = {str(side): width for side, width in self.channels.items()}
+        return asdict(self) | {"channels": channels, "resample_filter": list(self.resample_filter)}
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> StyleGAN2Config:

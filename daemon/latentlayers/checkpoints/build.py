@@ -1,0 +1,115 @@
+"""A StyleGAN2 from a configuration and named arrays, both taken from a file that may be wrong."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from latentlayers.checkpoints.refusals import corrupt, unsupported
+from latentlayers.generators import StyleGAN2, StyleGAN2Config
+from latentlayers.generators.ops import fir_kernel
+
+MAX_RESOLUTION = 4096
+MAX_FEATURES = 1 << 16
+MAX_MAPPING_LAYERS = 64
+MAX_TAPS = 64
+RESAMPLE_FILTER = "resample_filter"
+
+
+def derived(name: str) -> bool:
+    """Whether the entry of a state_dict follows from the configuration and is therefore not stored."""
+    return name.rpartition(".")[2] == RESAMPLE_FILTER
+
+
+def check_config(cfg: StyleGAN2Config) -> StyleGAN2Config:
+    """Return `cfg` if it describes a network that could exist.
+
+    Raises:
+        CorruptCheckpoint: a size or factor is of the wrong type or out of range.
+        UnsupportedCheckpoint: it draws something other than three colour channels.
+    """
+
+    def number(value: object) -> bool:
+        return type(value) in (int, float) and math.isfinite(value)  # type: ignore[arg-type]
+
+    sizes = {
+        "resolution": (cfg.resolution, 4, MAX_RESOLUTION),
+        "z_dim": (cfg.z_dim, 1, MAX_FEATURES),
+        "w_dim": (cfg.w_dim, 1, MAX_FEATURES),
+        "c_dim": (cfg.c_dim, 0, MAX_FEATURES),
+        "embed_features": (cfg.embed_features, 0, MAX_FEATURES),
+        "layer_features": (cfg.layer_features, 0, MAX_FEATURES),
+        "mapping_layers": (cfg.mapping_layers, 1, MAX_MAPPING_LAYERS),
+        "img_channels": (cfg.img_channels, 1, MAX_FEATURES),
+        **{f"channels at {side} px": (width, 1, MAX_FEATURES) for side, width in cfg.channels.items()},
+    }
+    for name, (value, low, high) in sizes.items():
+        if type(value) is not int or not low <= value <= high:
+            raise corrupt(f"its {name} is {value!r:.80}, not a whole number from {low} to {high}")
+    if cfg.architecture not in ("skip", "resnet", "orig") or cfg.label_mode not in ("embed", "concat"):
+        raise corrupt(f"its architecture is {cfg.architecture!r:.80} with labels {cfg.label_mode!r:.80}")
+    if cfg.conv_clamp is not None and not (number(cfg.conv_clamp) and cfg.conv_clamp > 0):
+        raise corrupt(f"its conv_clamp is {cfg.conv_clamp!r:.80}")
+    if not (number(cfg.lr_multiplier) and cfg.lr_multiplier > 0) or type(cfg.use_noise) is not bool:
+        raise corrupt(f"its lr_multiplier is {cfg.lr_multiplier!r:.80} and use_noise {cfg.use_noise!r:.80}")
+    taps = cfg.resample_filter
+    if not 1 <= len(taps) <= MAX_TAPS or not all(map(number, taps)) or abs(sum(taps)) < 1e-6:
+        raise corrupt(f"its resample_filter is {list(taps)!r:.200}")
+    if cfg.img_channels != 3:
+        raise unsupported(f"it draws {cfg.img_channels} channels, not red, green and blue")
+    return cfg
+
+
+def config_from_json(data: Mapping[str, Any]) -> StyleGAN2Config:
+    """`StyleGAN2Config.from_json` for input that may be anything; raises as `check_config` does."""
+    try:
+        return check_config(StyleGAN2Config.from_json(data))
+    except (TypeError, ValueError, KeyError, AttributeError, OverflowError) as error:
+        raise corrupt(f"its config is not one of StyleGAN2 ({error!s:.200})") from None
+
+
+def expected_shapes(cfg: StyleGAN2Config) -> dict[str, tuple[int, ...]]:
+    """Name and shape of every array that `build` needs; nothing is allocated."""
+    with torch.device("meta"):
+        skeleton = StyleGAN2(cfg)
+    return {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items() if not derived(name)}
+
+
+def build(cfg: StyleGAN2Config, arrays: Mapping[str, Tensor]) -> StyleGAN2:
+    """The generator with these weights, in float32 on the CPU, frozen.
+
+    Args:
+        arrays: exactly the names and shapes of `expected_shapes(cfg)`, any floating dtype.
+
+    Raises:
+        CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN or infinity.
+    """
+    shapes = expected_shapes(check_config(cfg))
+    for name in [*shapes, *arrays]:
+        if name not in arrays:
+            raise corrupt(f"{name} is missing")
+        if name not in shapes:
+            raise corrupt(f"{name:.100} has no place in this network")
+        if tuple(arrays[name].shape) != shapes[name]:
+            raise corrupt(f"{name} has shape {list(arrays[name].shape)}, not {list(shapes[name])}")
+    with torch.device("meta"):
+        generator = StyleGAN2(cfg)
+    state = {name: _finite(name, arrays[name]) for name in shapes}
+    kernel = fir_kernel(cfg.resample_filter)
+    state |= {name: kernel for name in generator.state_dict() if derived(name)}
+    generator.load_state_dict(state, assign=True)
+    return generator.requires_grad_(False).eval()
+
+
+def _finite(name: str, tensor: Tensor) -> Tensor:
+    if not tensor.is_floating_point():
+        raise corrupt(f"{name} holds {str(tensor.dtype).removeprefix('torch.')} instead of real numbers")
+    # A copy of its own, so that no weight keeps the whole file in memory or shares another's storage.
+    tensor = tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
+    if not bool(torch.isfinite(tensor).all()):
+        raise corrupt(f"{name} holds numbers that are not finite")
+    return tensor

@@ -1,0 +1,121 @@
+"""Our own model files: safetensors with a `ModelHeader`, written atomically, read with every size checked."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from latentlayers.checkpoints.build import build, config_from_json, derived, expected_shapes
+from latentlayers.checkpoints.header import METADATA_KEY, Layout, ModelHeader, read_layout
+from latentlayers.checkpoints.refusals import corrupt, open_bounded, unsupported
+from latentlayers.errors import Exhausted, PreconditionFailed
+from latentlayers.generators import StyleGAN2
+
+DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+HALF_MAX = torch.finfo(torch.float16).max
+
+
+def save_generator(path: str | Path, generator: StyleGAN2, header: ModelHeader, *, half: bool = False) -> None:
+    """Write a generator as one file; a file already there is replaced only once the new one is complete.
+
+    Args:
+        header: its `config` must be that of `generator`.
+        half: store matrices and kernels in float16 (vectors and scalars stay float32): half the size.
+
+    Raises:
+        ValueError: the header describes another network, or `half` and a weight exceeds float16's range.
+        Exhausted: DISK_FULL. PreconditionFailed: the folder cannot be written to.
+    """
+    if dict(header.config) != generator.config.to_json():
+        raise ValueError("header.config is not generator.config.to_json()")
+    tensors = {name: _stored(name, t, half) for name, t in generator.state_dict().items() if not derived(name)}
+    write_atomically(Path(path), safetensors.torch.save(tensors, {METADATA_KEY: header.to_json()}))
+
+
+def load_generator_native(path: str | Path) -> tuple[StyleGAN2, ModelHeader]:
+    """Read what `save_generator` wrote; the weights come back in float32 on the CPU.
+
+    Raises:
+        NotFound: no such file. CorruptCheckpoint: damaged, wrong shapes, or numbers that are not finite.
+        UnsupportedCheckpoint: not one of our files, or a newer version of them.
+    """
+    with open_bounded(Path(path)) as (file, size):
+        layout = read_layout(file, size)
+        header = layout.header
+        if header.family != StyleGAN2.family:
+            raise unsupported(f"its family is {header.family!r:.80}", "Update Latent Layers.")
+        cfg = config_from_json(header.config)
+        for name, shape in expected_shapes(cfg).items():  # before any weight is read
+            entry = layout.tensors.get(name)
+            if entry is not None and entry.shape != shape:
+                raise corrupt(f"{name} has shape {list(entry.shape)}, not {list(shape)}")
+        return build(cfg, read_tensors(file, layout)), header
+
+
+def read_tensors(file: BinaryIO, layout: Layout) -> Mapping[str, Tensor]:
+    """All tensors of a safetensors file whose header has just been read from `file`; CPU, sharing one buffer."""
+    total = max((entry.end for entry in layout.tensors.values()), default=0)
+    data = bytearray(total)
+    file.seek(layout.data_start)
+    if file.readinto(data) != total:  # type: ignore[attr-defined]
+        raise corrupt("it became shorter while it was read")
+    tensors = {}
+    for name, entry in layout.tensors.items():
+        if entry.dtype not in DTYPES:
+            raise corrupt(f"{name:.100} holds {entry.dtype} instead of real numbers")
+        dtype = DTYPES[entry.dtype]
+        count = (entry.end - entry.begin) // dtype.itemsize
+        flat = torch.frombuffer(data, dtype=dtype, offset=entry.begin, count=count) if count else torch.empty(0)
+        tensors[name] = flat.reshape(entry.shape)
+    return tensors
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Put `data` at `path` so that a reader, or a crash at any moment, sees the old file or the new one.
+
+    Raises:
+        Exhausted: DISK_FULL. PreconditionFailed: MODEL_WRITE_FAILED for any other failure of the file system.
+    """
+    temporary: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise Exhausted(
+                "DISK_FULL", f"There is no room for {len(data)} bytes in {path.parent}.", "Free some disk space."
+            ) from None
+        raise PreconditionFailed(
+            "MODEL_WRITE_FAILED",
+            f"{path} cannot be written: {error.strerror or type(error).__name__}.",
+            "Check that the folder exists and that you may write to it.",
+        ) from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().to("cpu", torch.float32)
+    if not bool(torch.isfinite(tensor).all()):
+        raise ValueError(f"{name} holds numbers that are not finite")
+    if half and tensor.ndim >= 2:
+        if float(tensor.abs().max()) > HALF_MAX:
+            raise ValueError(f"{name} exceeds the range of float16")
+        tensor = tensor.half()
+    return tensor.contiguous()

@@ -1,0 +1,53 @@
+"""How this package says no: one wording and one reason code per cause. Standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO
+
+from latentlayers.errors import CorruptCheckpoint, InvalidInput, NotFound, UnsupportedCheckpoint
+
+MAX_FILE_BYTES = 8 << 30  # a 1024 px training snapshot with both optimisers is below 1 GiB
+
+
+def corrupt(what: str) -> CorruptCheckpoint:
+    """The file is damaged or contradicts itself; `what` is a clause saying how."""
+    return CorruptCheckpoint(
+        "FILE_CORRUPT", f"The checkpoint is damaged: {what}.", "Download or export it again and compare its size."
+    )
+
+
+def unsupported(
+    what: str, remedy: str = "See `latentlayers models add --help` for the formats it reads."
+) -> UnsupportedCheckpoint:
+    """The file is whole but not one we read; `what` is a full clause naming what was found."""
+    return UnsupportedCheckpoint("FORMAT_UNSUPPORTED", f"This checkpoint cannot be used: {what}.", remedy)
+
+
+@contextmanager
+def open_bounded(path: Path) -> Iterator[tuple[BinaryIO, int]]:
+    """Open a file for reading and yield it with its size in bytes.
+
+    Raises:
+        NotFound: there is no such file. InvalidInput: it cannot be opened. UnsupportedCheckpoint: not a regular file,
+        empty, or larger than `MAX_FILE_BYTES`.
+    """
+    try:
+        if path.exists() and not path.is_file():  # opening a pipe would block
+            raise unsupported(f"{path} is not a file", "Name the checkpoint file itself.")
+        file = path.open("rb")
+    except FileNotFoundError:
+        raise NotFound("MODEL_UNKNOWN", f"There is no file {path}.", "Check the path.") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidInput("FILE_UNREADABLE", f"{path} cannot be opened: {reason}.", "Check its permissions.") from None
+    with file:
+        size = file.seek(0, 2)
+        file.seek(0)
+        if size == 0:
+            raise corrupt("the file is empty")
+        if size > MAX_FILE_BYTES:
+            raise unsupported(f"it has {size} bytes, more than any StyleGAN checkpoint")
+        yield file, size
