@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -17,6 +18,7 @@ MAX_RESOLUTION = 4096
 MAX_FEATURES = 1 << 16
 MAX_MAPPING_LAYERS = 64
 MAX_TAPS = 64
+W_AVG = "mapping.w_avg"
 RESAMPLE_FILTER = "resample_filter"
 
 
@@ -57,7 +59,7 @@ def check_config(cfg: StyleGAN2Config) -> StyleGAN2Config:
     if not (number(cfg.lr_multiplier) and cfg.lr_multiplier > 0) or type(cfg.use_noise) is not bool:
         raise corrupt(f"its lr_multiplier is {cfg.lr_multiplier!r:.80} and use_noise {cfg.use_noise!r:.80}")
     taps = cfg.resample_filter
-    if not 1 <= len(taps) <= MAX_TAPS or not all(map(number, taps)) or abs(sum(taps)) < 1e-6:
+    if not 2 <= len(taps) <= MAX_TAPS or not all(map(number, taps)) or abs(sum(taps)) < 1e-6:
         raise corrupt(f"its resample_filter is {list(taps)!r:.200}")
     if cfg.img_channels != 3:
         raise unsupported(f"it draws {cfg.img_channels} channels, not red, green and blue")
@@ -79,16 +81,46 @@ def expected_shapes(cfg: StyleGAN2Config) -> dict[str, tuple[int, ...]]:
     return {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items() if not derived(name)}
 
 
+def resample_taps(name: str, kernel: Tensor, gain: float = 1.0) -> tuple[float, ...]:
+    """The 1-D FIR taps, with sum 1, whose outer product times `gain` is the stored filter `kernel`.
+
+    Raises:
+        UnsupportedCheckpoint: it is not such a product.
+    """
+    kernel = kernel.double() / gain
+    taps = kernel.sum(dim=1) if kernel.ndim == 2 else kernel  # ADA stores long filters in 1-D
+    product = torch.outer(taps, taps) if kernel.ndim == 2 else taps / taps.sum()
+    if product.shape != kernel.shape or not torch.allclose(product, kernel, atol=1e-6):
+        raise unsupported(f"{name} is not a separable filter with sum 1")
+    return tuple(taps.tolist())
+
+
+def mean_latent(generator: StyleGAN2) -> Tensor:
+    """[w_dim] float32: the mean of `w` over 4096 fixed z, for files that do not hold one.
+
+    The sample size is that of rosinality's generate.py; labels, where there are any, take turns.
+    """
+    z = torch.from_numpy(np.random.RandomState(123).randn(4096, generator.z_dim)).float()
+    c = torch.eye(generator.c_dim)[torch.arange(4096) % generator.c_dim] if generator.c_dim else None
+    with torch.no_grad():
+        w: Tensor = generator.mapping(z, c)
+    return w.mean(dim=0)
+
+
 def build(cfg: StyleGAN2Config, arrays: Mapping[str, Tensor]) -> StyleGAN2:
     """The generator with these weights, in float32 on the CPU, frozen.
 
     Args:
-        arrays: exactly the names and shapes of `expected_shapes(cfg)`, any floating dtype.
+        arrays: exactly the names and shapes of `expected_shapes(cfg)`, any floating dtype. Only `mapping.w_avg` may
+            be left out; it is then estimated.
 
     Raises:
         CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN or infinity.
     """
     shapes = expected_shapes(check_config(cfg))
+    has_mean = W_AVG in arrays
+    if not has_mean:
+        arrays = {**arrays, W_AVG: torch.zeros(cfg.w_dim)}
     for name in [*shapes, *arrays]:
         if name not in arrays:
             raise corrupt(f"{name} is missing")
@@ -102,6 +134,8 @@ def build(cfg: StyleGAN2Config, arrays: Mapping[str, Tensor]) -> StyleGAN2:
     kernel = fir_kernel(cfg.resample_filter)
     state |= {name: kernel for name in generator.state_dict() if derived(name)}
     generator.load_state_dict(state, assign=True)
+    if not has_mean:
+        generator.w_avg.copy_(mean_latent(generator))
     return generator.requires_grad_(False).eval()
 
 

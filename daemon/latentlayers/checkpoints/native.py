@@ -55,9 +55,10 @@ def load_generator_native(path: str | Path) -> tuple[StyleGAN2, ModelHeader]:
             raise unsupported(f"its family is {header.family!r:.80}", "Update Latent Layers.")
         cfg = config_from_json(header.config)
         for name, shape in expected_shapes(cfg).items():  # before any weight is read
-            entry = layout.tensors.get(name)
-            if entry is not None and entry.shape != shape:
-                raise corrupt(f"{name} has shape {list(entry.shape)}, not {list(shape)}")
+            if name not in layout.tensors:
+                raise corrupt(f"{name} is missing")
+            if layout.tensors[name].shape != shape:
+                raise corrupt(f"{name} has shape {list(layout.tensors[name].shape)}, not {list(shape)}")
         return build(cfg, read_tensors(file, layout)), header
 
 

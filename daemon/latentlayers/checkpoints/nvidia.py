@@ -1,0 +1,121 @@
+"""StyleGAN2 from NVIDIA's PyTorch pickles: stylegan2-ada-pytorch and the StyleGAN2 of the stylegan3 repository.
+
+Every module is `torch_utils.persistence._reconstruct_persistent_obj(meta)`, where meta holds `class_name`, `module_src`
+and `state`. Stock loading executes `module_src`; here only `state`, the module's `__dict__`, is walked.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from latentlayers.checkpoints.build import derived, resample_taps
+from latentlayers.checkpoints.inert import MODULE, Lazy, Record
+from latentlayers.checkpoints.network import Network, array
+from latentlayers.checkpoints.refusals import corrupt, unsupported
+from latentlayers.generators import StyleGAN2Config
+
+SOURCE_FORMAT = "nvidia-torch"
+UPDATE = "Update Latent Layers, or use a StyleGAN2 network."
+MAX_PARTS = 10_000
+MAX_DEPTH = 8
+MAX_NAME = 100
+
+
+def read(value: Any) -> Network | None:
+    """The averaged generator in a file's value: its "G_ema", or the value itself; None if it is neither.
+
+    Raises:
+        CorruptCheckpoint: damaged. UnsupportedCheckpoint: StyleGAN3, or layers that StyleGAN2 does not have.
+    """
+    generator = value.get("G_ema") if isinstance(value, dict) else value
+    if not isinstance(generator, Record) or generator.name != MODULE:
+        return None
+    root = _state(generator)
+    tensors = _collect(root)
+    if "synthesis.input.freqs" in tensors:
+        raise unsupported("it is a StyleGAN3 network, and only StyleGAN2 is read so far", UPDATE)
+    if "synthesis.b4.const" not in tensors:
+        raise unsupported("its generator is not laid out like StyleGAN2")
+
+    resolution = _value(root, "img_resolution", int)
+    sides = [2**k for k in range(2, resolution.bit_length())]
+    block = _child(root, "synthesis", f"b{resolution}")
+    conv, mapping = _child(block, "conv1"), _child(root, "mapping")
+    dense = _child(mapping, "fc0")
+    layers = _value(mapping, "num_layers", int)
+    if any(_value(layer, "activation", str) != "lrelu" for layer in (conv, dense)):
+        raise unsupported("its activation is not the leaky ReLU")
+    filters = {resample_taps(name, tensors[name].load()) for name in tensors if derived(name)}
+    if len(filters) != 1:
+        raise unsupported(f"it has {len(filters)} different resample filters")
+    clamp = _value(conv, "conv_clamp", int, float, type(None))
+    config = StyleGAN2Config(
+        resolution=resolution,
+        z_dim=_value(root, "z_dim", int),
+        w_dim=_value(root, "w_dim", int),
+        c_dim=_value(root, "c_dim", int),
+        img_channels=_value(root, "img_channels", int),
+        channels={side: _rows(tensors, f"synthesis.b{side}.conv1.weight") for side in sides},
+        mapping_layers=layers,
+        architecture=_value(block, "architecture", str),
+        conv_clamp=None if clamp is None else float(clamp),
+        resample_filter=filters.pop(),
+        lr_multiplier=float(_value(dense, "bias_gain", int, float)),
+        embed_features=_rows(tensors, "mapping.embed.weight") if "mapping.embed.weight" in tensors else 0,
+        layer_features=_rows(tensors, "mapping.fc0.weight") if layers > 1 else 0,
+        use_noise="synthesis.b4.conv1.noise_strength" in tensors,
+    )
+    return Network(config, {name: array(tensors, name) for name in tensors if not derived(name)}, SOURCE_FORMAT)
+
+
+def _state(module: Any) -> dict[str, Any]:
+    if isinstance(module, Record) and module.name == MODULE and len(module.arguments) == 1:
+        match module.arguments[0]:
+            case {"state": dict(state)}:
+                return state
+    raise corrupt("one of its modules has no state")
+
+
+def _child(state: dict[str, Any], *names: str) -> dict[str, Any]:
+    for name in names:
+        modules = state.get("_modules")
+        if not isinstance(modules, dict) or name not in modules:
+            raise corrupt(f"its module {name} is missing")
+        state = _state(modules[name])
+    return state
+
+
+def _collect(root: dict[str, Any]) -> dict[str, Lazy]:
+    """Every parameter and buffer below a module, under its state_dict name."""
+    tensors: dict[str, Lazy] = {}
+    pending = [("", root)]
+    visited = 0
+    while pending:
+        prefix, state = pending.pop()
+        visited += 1
+        for kind in ("_parameters", "_buffers", "_modules"):
+            for name, value in _value(state, kind, dict).items():
+                if not isinstance(name, str) or len(name) > MAX_NAME:
+                    raise corrupt("a part of its network has no proper name")
+                if isinstance(value, Lazy) and kind != "_modules":
+                    tensors[prefix + name] = value
+                elif kind == "_modules":
+                    pending.append((f"{prefix}{name}.", _state(value)))
+                elif value is not None:
+                    raise corrupt(f"{prefix}{name} is not a tensor")
+                if visited + len(pending) + len(tensors) > MAX_PARTS or prefix.count(".") > MAX_DEPTH:
+                    raise corrupt("its network has parts without end")
+    return tensors
+
+
+def _rows(tensors: dict[str, Lazy], name: str) -> int:
+    if name not in tensors or not tensors[name].shape:
+        raise corrupt(f"{name} is missing")
+    return tensors[name].shape[0]
+
+
+def _value(state: dict[str, Any], name: str, *kinds: type) -> Any:
+    value = state.get(name)
+    if type(value) not in kinds:
+        raise corrupt(f"its {name} is a {type(value).__name__}")
+    return value
