@@ -7,7 +7,7 @@ public protobuf messages or small JSON objects; both sides run the same code, so
                       CANCEL    (empty)
                       SHUTDOWN  (empty; job 0)
     worker -> front   HELLO     JSON {"pid", "device", "torch"} (job 0), once the worker can take jobs
-                      EVENT     one serialised EditEvent, or the response message of a model call
+                      EVENT     one serialised EditEvent, or the response of a model call (with the model's name only)
                       DONE      (empty): the job succeeded
                       ERROR     JSON: see `error_to_json`
                       STATE     JSON {"models", "device_memory"} (job 0), whenever it changed

@@ -1,0 +1,81 @@
+"""Puts the worker together: which handler serves which call, over which files and device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import BinaryIO
+
+import torch
+
+from latentlayers.checkpoints import load_checkpoint
+from latentlayers.checkpoints.native import save_generator
+from latentlayers.engine.device import memory_in_use, out_of_memory
+from latentlayers.engine.edits import Editor
+from latentlayers.engine.jobs import Job
+from latentlayers.engine.models import ModelCache
+from latentlayers.engine.worker import Worker
+from latentlayers.errors import LatentLayersError, UnsupportedCheckpoint
+from latentlayers.generators import StyleGAN2
+from latentlayers.library import Library, ModelStore
+from latentlayers.library.models import GENERATOR
+from latentlayers.paths import Paths
+from latentlayers.v1 import model_service_pb2 as pb
+
+
+class ModelCalls:
+    """Handlers of ModelService's calls that need the worker. The front describes the models to the caller."""
+
+    def __init__(self, models: ModelCache, store: ModelStore) -> None:
+        self._models, self._store = models, store
+
+    def handlers(self) -> dict[str, Callable[[Job], None]]:
+        """One handler per RPC name."""
+        return {"LoadModel": self.load, "UnloadModel": self.unload, "ImportModel": self.import_}
+
+    def load(self, job: Job) -> None:
+        """Holds the model in memory from now on; the response names it, which matters for the default model."""
+        model = self._models.get(job.parse(pb.LoadModelRequest).name)
+        job.emit(pb.LoadModelResponse(model=pb.Model(name=model.entry.name)).SerializeToString())
+
+    def unload(self, job: Job) -> None:
+        """Lets go of one model, or of all."""
+        name = job.parse(pb.UnloadModelRequest).name
+        for loaded in [name] if name else self._models.names:
+            self._models.unload(loaded)
+        job.emit(pb.UnloadModelResponse().SerializeToString())
+
+    def import_(self, job: Job) -> None:
+        """Reads a checkpoint of any known format, executing nothing in it, and keeps it in our own."""
+        request = job.parse(pb.ImportModelRequest)
+        source = Path(request.path)
+        generator, header = load_checkpoint(source)
+        if not isinstance(generator, StyleGAN2):
+            raise UnsupportedCheckpoint(
+                "CHECKPOINT_UNSUPPORTED", f"{generator.family} models cannot be kept yet.", "Use a StyleGAN2 model."
+            )
+        entry = self._store.add_converted(
+            request.name or source.stem, lambda folder: save_generator(folder / GENERATOR, generator, header)
+        )
+        job.emit(pb.ImportModelResponse(model=pb.Model(name=entry.name)).SerializeToString())
+
+
+def build_worker(incoming: BinaryIO, outgoing: BinaryIO, paths: Paths, device: torch.device) -> Worker:
+    """The worker over `paths`' library and models, computing on `device`."""
+    store = ModelStore(paths)
+    models = ModelCache(store, device)
+    handlers = Editor(models, Library(paths.library)).handlers() | ModelCalls(models, store).handlers()
+
+    def translate(error: BaseException) -> LatentLayersError | None:
+        typed = out_of_memory(error)
+        if typed is not None:
+            models.unload_all()
+        return typed
+
+    return Worker(
+        incoming,
+        outgoing,
+        handlers,
+        translate,
+        state=lambda: {"models": models.names, "device_memory": memory_in_use(device)},
+    )

@@ -1,0 +1,180 @@
+"""The models the worker holds: generator, perceptual network and directions, loaded on first use."""
+
+from __future__ import annotations
+
+import logging
+from collections import OrderedDict
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+from latentlayers.checkpoints.native import load_generator_native
+from latentlayers.checkpoints.vgg16 import find_vgg16, load_vgg16
+from latentlayers.editing.directions import METHODS, ganspace, parse_direction, sefa
+from latentlayers.engine.device import release_cached
+from latentlayers.errors import CorruptCheckpoint, NotFound
+from latentlayers.generators import Generator
+from latentlayers.inversion.features import FeatureNetwork, PixelPyramid, VGG16Features, load_features
+from latentlayers.library.models import ModelEntry, ModelStore
+
+log = logging.getLogger(__name__)
+
+PCA_SAMPLES = 10_000
+MOST_COMPUTED = 20
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """One model on the device.
+
+    Attributes:
+        features: the perceptual network its objective uses.
+        labelled: directions that came with the model, [num_ws, w_dim] each.
+    """
+
+    entry: ModelEntry
+    generator: Generator
+    features: FeatureNetwork
+    labelled: dict[str, Tensor] = field(hash=False)
+
+    @property
+    def device(self) -> torch.device:
+        return self.generator.w_avg.device
+
+    def direction(self, name: str) -> Tensor:
+        """[num_ws, w_dim] or [w_dim]: a labelled direction, or "sefa-K" / "pca-K" computed from the generator.
+
+        Computed ones are scaled so that strength 1 is one standard deviation of `w` along them.
+
+        Raises:
+            NotFound: DIRECTION_UNKNOWN, with the names that exist.
+        """
+        if name in self.labelled:
+            return self.labelled[name]
+        wanted = parse_direction(name)
+        if wanted and wanted.index < self._most_computed:
+            return (self._pca if wanted.method == "pca" else self._sefa)[wanted.index]
+        computed = ", ".join(f"{method}-1 to {method}-{self._most_computed}" for method in METHODS)
+        known = ", ".join([*sorted(self.labelled), computed])
+        raise NotFound("DIRECTION_UNKNOWN", f"{self.entry.name} has no direction {name!r}.", f"Use one of: {known}.")
+
+    @property
+    def _most_computed(self) -> int:
+        return min(MOST_COMPUTED, self.generator.w_dim)
+
+    @cached_property
+    def _samples(self) -> Tensor:
+        # A fixed seed: "pca-3" must mean the same thing tomorrow.
+        rng = torch.Generator().manual_seed(0)
+        z = torch.randn(PCA_SAMPLES, self.generator.z_dim, generator=rng).to(self.device)
+        labels = None
+        if self.generator.c_dim:
+            chosen = torch.randint(self.generator.c_dim, [PCA_SAMPLES], generator=rng)
+            labels = torch.nn.functional.one_hot(chosen, self.generator.c_dim).float().to(self.device)
+        return self.generator.map(z, labels)[:, 0]
+
+    @cached_property
+    def _pca(self) -> Tensor:
+        found = ganspace(self._samples, self._most_computed)
+        return found.components * found.stdevs[:, None]
+
+    @cached_property
+    def _sefa(self) -> Tensor:
+        directions = sefa([weight for _, weight in self.generator.style_weights()], self._most_computed)
+        spread = (self._samples @ directions.t()).std(dim=0)
+        return directions * spread[:, None]
+
+
+class ModelCache:
+    """Models in memory, least recently used first out.
+
+    Args:
+        most: how many are held at once.
+    """
+
+    def __init__(self, store: ModelStore, device: torch.device, *, most: int = 3) -> None:
+        self._store, self._device, self._most = store, device, most
+        self._loaded: OrderedDict[str, LoadedModel] = OrderedDict()
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._loaded)
+
+    def get(self, name: str = "") -> LoadedModel:
+        """The model of that name (empty: the default one), loaded if need be, or again if its file changed.
+
+        Raises:
+            NotFound: MODEL_UNKNOWN. CorruptCheckpoint, UnsupportedCheckpoint: its file cannot be read.
+        """
+        entry = self._store.get(name) if name else self._store.default()
+        held = self._loaded.get(entry.name)
+        if held is not None and held.entry.digest == entry.digest:
+            self._loaded.move_to_end(entry.name)
+            return held
+        self.unload(entry.name)
+        while len(self._loaded) >= self._most:
+            self.unload(next(iter(self._loaded)))
+        model = self._loaded[entry.name] = self._load(entry)
+        return model
+
+    def by_digest(self, digest: str) -> str | None:
+        """The name of the model whose generator file has this sha256, if it is still there."""
+        return next((entry.name for entry in self._store.list() if entry.digest == digest), None)
+
+    def unload(self, name: str) -> None:
+        """Gives a model's memory back; unknown and unloaded names are fine."""
+        if self._loaded.pop(name, None) is not None:
+            release_cached(self._device)
+
+    def unload_all(self) -> None:
+        """Gives every model's memory back."""
+        for name in self.names:
+            self.unload(name)
+
+    def _load(self, entry: ModelEntry) -> LoadedModel:
+        if entry.problem:
+            raise CorruptCheckpoint(
+                "MODEL_UNUSABLE",
+                f"The model {entry.name} cannot be used: {entry.problem}",
+                "Add it again with `latentlayers models add`, or remove it.",
+            )
+        generator, _ = load_generator_native(entry.path)
+        features = self._features(entry).to(self._device)
+        labelled = _read_directions(entry.directions, generator) if entry.directions else {}
+        log.info("loaded %s (%s) with %s features", entry.name, entry.family, features.name)
+        return LoadedModel(
+            entry,
+            generator.to(self._device),
+            features,
+            {key: value.to(self._device) for key, value in labelled.items()},
+        )
+
+    def _features(self, entry: ModelEntry) -> FeatureNetwork:
+        """VGG16 where its file is on this machine, else the model's own stand-in, else pixels at several scales."""
+        vgg = find_vgg16([self._store.folder])
+        if vgg is not None:
+            return VGG16Features(load_vgg16(vgg))
+        return load_features(entry.features) if entry.features else PixelPyramid()
+
+
+def _read_directions(path: Path, generator: Generator) -> dict[str, Tensor]:
+    shape = (generator.num_ws, generator.w_dim)
+    try:
+        table = load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise CorruptCheckpoint(
+            "CHECKPOINT_CORRUPT", f"{path.name} cannot be read: {error}.", "Add the model again."
+        ) from error
+    for name, value in table.items():
+        if value.shape != shape or not bool(value.isfinite().all()):
+            raise CorruptCheckpoint(
+                "CHECKPOINT_CORRUPT",
+                f"The direction {name!r} in {path.name} is {list(value.shape)}, not finite {list(shape)}.",
+                "Add the model again.",
+            )
+    return {name: value.float() for name, value in table.items()}
