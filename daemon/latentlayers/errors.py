@@ -97,6 +97,12 @@ class Unavailable(LatentLayersError):
     kind = Kind.UNAVAILABLE
 
 
+class DataLoss(LatentLayersError):
+    """Something the daemon itself had kept cannot be read any more."""
+
+    kind = Kind.DATA_LOSS
+
+
 class CorruptCheckpoint(InvalidInput):
     """A checkpoint that is damaged or lies about itself. Names what was found."""
 

@@ -1,0 +1,79 @@
+"""Telling when a folder has changed and come to rest again."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+log = logging.getLogger(__name__)
+
+SETTLE_S = 0.5  # as long as sizes and dates keep changing within this time, something is being copied
+
+
+class FolderWatch:
+    """Calls `changed` after something under `folder` changed and then stood still.
+
+    Uses the system's notifications, or looks every few seconds where it has none left to give.
+    Ends with `close`, after which `changed` is not called any more.
+    """
+
+    def __init__(self, folder: Path, changed: Callable[[], None], settle: float = SETTLE_S) -> None:
+        from watchdog.events import FileSystemEvent, FileSystemEventHandler
+        from watchdog.observers import Observer
+        from watchdog.observers.polling import PollingObserver
+
+        self._folder, self._changed, self._settle = folder, changed, settle
+        self._event, self._closing = threading.Event(), threading.Event()
+        event = self._event
+
+        class Handler(FileSystemEventHandler):
+            def on_any_event(self, what: FileSystemEvent) -> None:
+                # Reading the files, which `changed` does, must not count.
+                if what.event_type not in ("opened", "closed_no_write"):
+                    event.set()
+
+        self._observer = Observer()
+        try:
+            self._observer.schedule(Handler(), str(folder), recursive=True)
+            self._observer.start()
+        except OSError as error:  # no inotify instance or watch is left
+            log.warning("%s is polled: %s", folder, error)
+            self._observer = PollingObserver(timeout=5)
+            self._observer.schedule(Handler(), str(folder), recursive=True)
+            self._observer.start()
+        self._thread = threading.Thread(target=self._run, name="models-watch", daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stops watching. Not to be called from `changed`."""
+        self._closing.set()
+        self._event.set()
+        self._observer.stop()
+        self._observer.join()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while True:
+            self._event.wait()
+            self._event.clear()
+            before = None
+            while (now := self._snapshot()) != before:
+                before = now
+                if self._closing.wait(self._settle):
+                    return
+            try:
+                self._changed()
+            except Exception:
+                log.exception("%s changed, which could not be handled", self._folder)
+
+    def _snapshot(self) -> dict[Path, tuple[int, int]]:
+        """Size and date of every file in the folder."""
+        found = {}
+        for path in self._folder.rglob("*"):
+            with suppress(OSError):  # deleted meanwhile
+                status = path.stat()
+                found[path] = (status.st_size, status.st_mtime_ns)
+        return found
