@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from latentlayers.checkpoints.refusals import corrupt, unsupported
@@ -15,6 +16,7 @@ from latentlayers.generators import StyleGAN2, StyleGAN2Config
 from latentlayers.generators.ops import fir_kernel
 
 MAX_RESOLUTION = 4096
+MAX_SIDES = MAX_RESOLUTION.bit_length() - 2  # 4, 8, ... MAX_RESOLUTION
 MAX_FEATURES = 1 << 16
 MAX_MAPPING_LAYERS = 64
 MAX_TAPS = 64
@@ -76,18 +78,16 @@ def config_from_json(data: Mapping[str, Any]) -> StyleGAN2Config:
 
 def expected_shapes(cfg: StyleGAN2Config) -> dict[str, tuple[int, ...]]:
     """Name and shape of every array that `build` needs; nothing is allocated."""
-    with torch.device("meta"):
-        skeleton = StyleGAN2(cfg)
-    return {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items() if not derived(name)}
+    return _shapes(_skeleton(cfg))
 
 
-def resample_taps(name: str, kernel: Tensor, gain: float = 1.0) -> tuple[float, ...]:
-    """The 1-D FIR taps, with sum 1, whose outer product times `gain` is the stored filter `kernel`.
+def resample_taps(name: str, kernel: Tensor) -> tuple[float, ...]:
+    """The 1-D FIR taps, with sum 1, whose outer product is the stored filter `kernel`, [n, n] or [n].
 
     Raises:
         UnsupportedCheckpoint: it is not such a product.
     """
-    kernel = kernel.double() / gain
+    kernel = kernel.double()
     taps = kernel.sum(dim=1) if kernel.ndim == 2 else kernel  # ADA stores long filters in 1-D
     product = torch.outer(taps, taps) if kernel.ndim == 2 else taps / taps.sum()
     if product.shape != kernel.shape or not torch.allclose(product, kernel, atol=1e-6):
@@ -101,7 +101,7 @@ def mean_latent(generator: StyleGAN2) -> Tensor:
     The sample size is that of rosinality's generate.py; labels, where there are any, take turns.
     """
     z = torch.from_numpy(np.random.RandomState(123).randn(4096, generator.z_dim)).float()
-    c = torch.eye(generator.c_dim)[torch.arange(4096) % generator.c_dim] if generator.c_dim else None
+    c = F.one_hot(torch.arange(4096) % generator.c_dim, generator.c_dim) if generator.c_dim else None
     with torch.no_grad():
         w: Tensor = generator.mapping(z, c)
     return w.mean(dim=0)
@@ -117,7 +117,8 @@ def build(cfg: StyleGAN2Config, arrays: Mapping[str, Tensor]) -> StyleGAN2:
     Raises:
         CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN or infinity.
     """
-    shapes = expected_shapes(check_config(cfg))
+    generator = _skeleton(check_config(cfg))
+    shapes = _shapes(generator)
     has_mean = W_AVG in arrays
     if not has_mean:
         arrays = {**arrays, W_AVG: torch.zeros(cfg.w_dim)}
@@ -128,8 +129,6 @@ def build(cfg: StyleGAN2Config, arrays: Mapping[str, Tensor]) -> StyleGAN2:
             raise corrupt(f"{name:.100} has no place in this network")
         if tuple(arrays[name].shape) != shapes[name]:
             raise corrupt(f"{name} has shape {list(arrays[name].shape)}, not {list(shapes[name])}")
-    with torch.device("meta"):
-        generator = StyleGAN2(cfg)
     state = {name: _finite(name, arrays[name]) for name in shapes}
     kernel = fir_kernel(cfg.resample_filter)
     state |= {name: kernel for name in generator.state_dict() if derived(name)}
@@ -137,6 +136,15 @@ def build(cfg: StyleGAN2Config, arrays: Mapping[str, Tensor]) -> StyleGAN2:
     if not has_mean:
         generator.w_avg.copy_(mean_latent(generator))
     return generator.requires_grad_(False).eval()
+
+
+def _skeleton(cfg: StyleGAN2Config) -> StyleGAN2:
+    with torch.device("meta"):
+        return StyleGAN2(cfg)
+
+
+def _shapes(skeleton: StyleGAN2) -> dict[str, tuple[int, ...]]:
+    return {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items() if not derived(name)}
 
 
 def _finite(name: str, tensor: Tensor) -> Tensor:

@@ -4,38 +4,18 @@ from __future__ import annotations
 
 import io
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 from latentlayers.checkpoints.inert import read_legacy, storage_of
+from latentlayers.checkpoints.limits import Stream
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.unpickler import Allowed, Stream, Unpickler
-from latentlayers.errors import LatentLayersError
+from latentlayers.checkpoints.unpickler import Allowed, Unpickler
 
 ZIP_START = b"PK\x03\x04"
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
 PICKLE_STARTS = b"\x80(c}]"  # protocol 2 and later; tuple, global, dict or list of the protocols before
 MAX_ZIP_MEMBERS = 100_000
-
-
-@contextmanager
-def decoding() -> Iterator[None]:
-    """Turn whatever goes wrong while a file is decoded into CorruptCheckpoint; our own errors pass.
-
-    Every exception is caught on purpose: a damaged file can make zipfile, pickletools, numpy and torch raise almost
-    anything, and the cause stays attached.
-    """
-    try:
-        yield
-    except LatentLayersError:
-        raise
-    except MemoryError:
-        raise corrupt("it asks for more memory than there is") from None
-    except RecursionError:
-        raise corrupt("it is nested too deeply") from None
-    except Exception as error:
-        raise corrupt(f"{type(error).__name__}: {error!s:.200}") from error
 
 
 def read_value(file: BinaryIO, size: int, allowed: Allowed, *, allowed_prefix: str | None = None) -> Any:

@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.unpickler import Allowed, Global, Stream, Unpickler, plain_key
+from latentlayers.checkpoints.limits import Stream
+from latentlayers.checkpoints.unpickler import Allowed, Global, Unpickler, plain_key
 
 STORAGE_DTYPES = {
     "torch.DoubleStorage": torch.float64,
@@ -32,6 +33,7 @@ STORAGE_DTYPES = {
     "torch.BoolStorage": torch.bool,
 }
 NUMPY_DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
+MAX_SCALAR_BYTES = 8
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 
@@ -215,7 +217,7 @@ def empty_array(*_: Any) -> NumpyArray:
 
 
 def scalar(kind: Any, data: Any) -> int | float | bool:
-    if not isinstance(kind, DType):
+    if not isinstance(kind, DType) or len(data) > MAX_SCALAR_BYTES:
         raise ValueError("a numpy scalar is not a plain number")
     (value,) = kind.decode(data).tolist()
     return value  # type: ignore[no-any-return]

@@ -7,12 +7,13 @@ from typing import BinaryIO
 
 from latentlayers.checkpoints import nvidia, rosinality, tensorflow
 from latentlayers.checkpoints.build import build
-from latentlayers.checkpoints.container import decoding, read_value
+from latentlayers.checkpoints.container import read_value
 from latentlayers.checkpoints.header import ModelHeader, digest
 from latentlayers.checkpoints.inert import ALLOWED
+from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.native import load_generator_native
 from latentlayers.checkpoints.network import Network
-from latentlayers.checkpoints.refusals import open_bounded, unsupported
+from latentlayers.checkpoints.refusals import decoding, open_bounded, unsupported
 from latentlayers.generators import Generator, StyleGAN2
 
 
@@ -58,8 +59,9 @@ def _is_safetensors(file: BinaryIO) -> bool:
 
 def _convert(file: BinaryIO, size: int) -> Network:
     value = read_value(file, size, ALLOWED)
+    budget = Budget(size)
     for read in (nvidia.read, tensorflow.read, rosinality.read):
-        network = read(value)
+        network = read(value, budget)
         if network is not None:
             return network
     if isinstance(value, dict):

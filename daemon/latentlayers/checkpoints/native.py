@@ -16,7 +16,7 @@ from torch import Tensor
 
 from latentlayers.checkpoints.build import build, config_from_json, derived, expected_shapes
 from latentlayers.checkpoints.header import METADATA_KEY, Layout, ModelHeader, read_layout
-from latentlayers.checkpoints.refusals import corrupt, open_bounded, unsupported
+from latentlayers.checkpoints.refusals import corrupt, decoding, open_bounded, unsupported
 from latentlayers.errors import Exhausted, PreconditionFailed
 from latentlayers.generators import StyleGAN2
 
@@ -48,7 +48,7 @@ def load_generator_native(path: str | Path) -> tuple[StyleGAN2, ModelHeader]:
         NotFound: no such file. CorruptCheckpoint: damaged, wrong shapes, or numbers that are not finite.
         UnsupportedCheckpoint: not one of our files, or a newer version of them.
     """
-    with open_bounded(Path(path)) as (file, size):
+    with open_bounded(Path(path)) as (file, size), decoding():
         layout = read_layout(file, size)
         header = layout.header
         if header.family != StyleGAN2.family:

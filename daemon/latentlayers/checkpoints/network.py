@@ -1,7 +1,8 @@
-"""What a converter hands over: a configuration and the arrays under our names, still unchecked and not yet built."""
+"""What the readers of foreign files share: arrays by name, and the network they hand over."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -10,45 +11,56 @@ import torch
 from torch import Tensor
 
 from latentlayers.checkpoints.inert import Lazy
+from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.refusals import corrupt
 from latentlayers.generators import StyleGAN2Config
 
 
 @dataclass(frozen=True)
-class Scalar:
-    """A number where an array could be."""
-
-    value: float
-    shape: tuple[int, ...] = ()
-
-    def load(self) -> Tensor:
-        return torch.tensor(self.value)
-
-
-@dataclass(frozen=True)
 class Network:
-    """A StyleGAN2 as read from a foreign file; see `build.build` for `arrays`."""
+    """A StyleGAN2 as read from a foreign file; `build.build` checks `arrays` against `config`."""
 
     config: StyleGAN2Config
     arrays: Mapping[str, Tensor]
     source_format: str
 
 
-def array(tensors: Mapping[str, Any], name: str, *, ndim: int | None = None) -> Tensor:
-    """The array of that name, read from the file, with `ndim` dimensions. Raises CorruptCheckpoint otherwise."""
-    value = tensors.get(name)
-    if type(value) is float:  # TensorFlow's scalars
-        value = Scalar(value)
-    if not isinstance(value, Lazy):
-        raise corrupt(f"{name} is missing")
-    if ndim is not None and len(value.shape) != ndim:
-        raise corrupt(f"{name} has {len(value.shape)} dimensions, not {ndim}")
-    return value.load()
+class Arrays:
+    """The named arrays of a file; each `get` reads one.
 
+    Args:
+        named: values that may be arrays, numbers, or anything else.
+        budget: how many numbers may be read in all; the file's size in bytes is a generous choice.
+    """
 
-def count(tensors: Mapping[str, Any], pattern: str, first: int = 0) -> int:
-    """How many of pattern.format(first), pattern.format(first + 1), ... are there without a gap."""
-    n = 0
-    while pattern.format(first + n) in tensors:
-        n += 1
-    return n
+    def __init__(self, named: Mapping[Any, Any], budget: Budget) -> None:
+        self._named, self._budget = named, budget
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._named
+
+    def shape(self, name: str, ndim: int | None = None) -> tuple[int, ...]:
+        """Raises CorruptCheckpoint if there is no such array, or it does not have `ndim` dimensions (None: any)."""
+        shape = () if type(self._named.get(name)) is float else self._lazy(name).shape
+        if ndim is not None and len(shape) != ndim:
+            raise corrupt(f"{name} has {len(shape)} dimensions, not {ndim}")
+        return shape
+
+    def get(self, name: str, ndim: int | None = None) -> Tensor:
+        """The array, in the file's dtype. Raises as `shape` does."""
+        self._budget.spend(math.prod(self.shape(name, ndim)))
+        value = self._named[name]
+        return torch.tensor(value) if type(value) is float else self._lazy(name).load()
+
+    def count(self, pattern: str, first: int = 0) -> int:
+        """How many of pattern.format(first), pattern.format(first + 1), ... there are without a gap."""
+        n = 0
+        while pattern.format(first + n) in self:
+            n += 1
+        return n
+
+    def _lazy(self, name: str) -> Lazy:
+        value = self._named.get(name)
+        if not isinstance(value, Lazy):
+            raise corrupt(f"{name} is missing")
+        return value

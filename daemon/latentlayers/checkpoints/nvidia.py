@@ -10,7 +10,8 @@ from typing import Any
 
 from latentlayers.checkpoints.build import derived, resample_taps
 from latentlayers.checkpoints.inert import MODULE, Lazy, Record
-from latentlayers.checkpoints.network import Network, array
+from latentlayers.checkpoints.limits import Budget
+from latentlayers.checkpoints.network import Arrays, Network
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN2Config
 
@@ -21,7 +22,7 @@ MAX_DEPTH = 8
 MAX_NAME = 100
 
 
-def read(value: Any) -> Network | None:
+def read(value: Any, budget: Budget) -> Network | None:
     """The averaged generator in a file's value: its "G_ema", or the value itself; None if it is neither.
 
     Raises:
@@ -37,6 +38,7 @@ def read(value: Any) -> Network | None:
     if "synthesis.b4.const" not in tensors:
         raise unsupported("its generator is not laid out like StyleGAN2")
 
+    arrays = Arrays(tensors, budget)
     resolution = _value(root, "img_resolution", int)
     sides = [2**k for k in range(2, resolution.bit_length())]
     block = _child(root, "synthesis", f"b{resolution}")
@@ -45,7 +47,7 @@ def read(value: Any) -> Network | None:
     layers = _value(mapping, "num_layers", int)
     if any(_value(layer, "activation", str) != "lrelu" for layer in (conv, dense)):
         raise unsupported("its activation is not the leaky ReLU")
-    filters = {resample_taps(name, tensors[name].load()) for name in tensors if derived(name)}
+    filters = {resample_taps(name, arrays.get(name)) for name in tensors if derived(name)}
     if len(filters) != 1:
         raise unsupported(f"it has {len(filters)} different resample filters")
     clamp = _value(conv, "conv_clamp", int, float, type(None))
@@ -55,17 +57,18 @@ def read(value: Any) -> Network | None:
         w_dim=_value(root, "w_dim", int),
         c_dim=_value(root, "c_dim", int),
         img_channels=_value(root, "img_channels", int),
-        channels={side: _rows(tensors, f"synthesis.b{side}.conv1.weight") for side in sides},
+        channels={side: arrays.shape(f"synthesis.b{side}.conv1.weight", 4)[0] for side in sides},
         mapping_layers=layers,
         architecture=_value(block, "architecture", str),
         conv_clamp=None if clamp is None else float(clamp),
         resample_filter=filters.pop(),
         lr_multiplier=float(_value(dense, "bias_gain", int, float)),
-        embed_features=_rows(tensors, "mapping.embed.weight") if "mapping.embed.weight" in tensors else 0,
-        layer_features=_rows(tensors, "mapping.fc0.weight") if layers > 1 else 0,
-        use_noise="synthesis.b4.conv1.noise_strength" in tensors,
+        embed_features=arrays.shape("mapping.embed.weight", 2)[0] if "mapping.embed.weight" in arrays else 0,
+        layer_features=arrays.shape("mapping.fc0.weight", 2)[0] if layers > 1 else 0,
+        use_noise="synthesis.b4.conv1.noise_strength" in arrays,
     )
-    return Network(config, {name: array(tensors, name) for name in tensors if not derived(name)}, SOURCE_FORMAT)
+    weights = {name: arrays.get(name) for name in tensors if not derived(name)}
+    return Network(config, weights, SOURCE_FORMAT)
 
 
 def _state(module: Any) -> dict[str, Any]:
@@ -78,8 +81,8 @@ def _state(module: Any) -> dict[str, Any]:
 
 def _child(state: dict[str, Any], *names: str) -> dict[str, Any]:
     for name in names:
-        modules = state.get("_modules")
-        if not isinstance(modules, dict) or name not in modules:
+        modules = _value(state, "_modules", dict)
+        if name not in modules:
             raise corrupt(f"its module {name} is missing")
         state = _state(modules[name])
     return state
@@ -97,21 +100,15 @@ def _collect(root: dict[str, Any]) -> dict[str, Lazy]:
             for name, value in _value(state, kind, dict).items():
                 if not isinstance(name, str) or len(name) > MAX_NAME:
                     raise corrupt("a part of its network has no proper name")
-                if isinstance(value, Lazy) and kind != "_modules":
-                    tensors[prefix + name] = value
-                elif kind == "_modules":
+                if kind == "_modules":
                     pending.append((f"{prefix}{name}.", _state(value)))
+                elif isinstance(value, Lazy):
+                    tensors[prefix + name] = value
                 elif value is not None:
                     raise corrupt(f"{prefix}{name} is not a tensor")
                 if visited + len(pending) + len(tensors) > MAX_PARTS or prefix.count(".") > MAX_DEPTH:
                     raise corrupt("its network has parts without end")
     return tensors
-
-
-def _rows(tensors: dict[str, Lazy], name: str) -> int:
-    if name not in tensors or not tensors[name].shape:
-        raise corrupt(f"{name} is missing")
-    return tensors[name].shape[0]
 
 
 def _value(state: dict[str, Any], name: str, *kinds: type) -> Any:

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
-from latentlayers.errors import CorruptCheckpoint, InvalidInput, NotFound, UnsupportedCheckpoint
+from latentlayers.errors import CorruptCheckpoint, InvalidInput, LatentLayersError, NotFound, UnsupportedCheckpoint
 
 MAX_FILE_BYTES = 8 << 30  # a 1024 px training snapshot with both optimisers is below 1 GiB
 
@@ -51,3 +51,22 @@ def open_bounded(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         if size > MAX_FILE_BYTES:
             raise unsupported(f"it has {size} bytes, more than any StyleGAN checkpoint")
         yield file, size
+
+
+@contextmanager
+def decoding() -> Iterator[None]:
+    """Turn whatever goes wrong while a file is decoded into CorruptCheckpoint; our own errors pass.
+
+    Every exception is caught on purpose: a damaged file can make zipfile, pickletools, numpy and torch raise almost
+    anything, and the cause stays attached.
+    """
+    try:
+        yield
+    except LatentLayersError:
+        raise
+    except MemoryError:
+        raise corrupt("it asks for more memory than there is") from None
+    except RecursionError:
+        raise corrupt("it is nested too deeply") from None
+    except Exception as error:
+        raise corrupt(f"{type(error).__name__}: {error!s:.200}") from error

@@ -10,15 +10,16 @@ look-up and no call of anything else.
 from __future__ import annotations
 
 import pickletools
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO, Protocol, cast, runtime_checkable
+from typing import IO, Any, Protocol, cast, runtime_checkable
 
+from latentlayers.checkpoints.limits import Budget, Stream
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.errors import UnsupportedCheckpoint
 
 MAX_INSTRUCTIONS = 1_000_000  # a 1024 px pickle with three networks needs about 40 000
-MAX_LINE = 1 << 16
 
 NUMBERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"})
 TEXTS = frozenset({"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"})
@@ -44,29 +45,6 @@ class Buildable(Protocol):
 Allowed = Mapping[str, Callable[..., object] | None]
 
 
-class Stream:
-    """A file that never reads past its known end, whatever length it is asked for."""
-
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self._size = file, size
-
-    @property
-    def remaining(self) -> int:
-        return self._size - self._file.tell()
-
-    def read(self, n: int) -> bytes:
-        """Exactly n bytes. Raises EOFError if there are fewer."""
-        if not 0 <= n <= self.remaining:
-            raise EOFError(f"it ends {n - self.remaining} bytes early")
-        return self._file.read(n)
-
-    def readline(self) -> bytes:
-        return self._file.readline(MAX_LINE)
-
-    def tell(self) -> int:
-        return self._file.tell()
-
-
 class Unpickler:
     """Reads pickles, one per `load`, from a stream.
 
@@ -85,13 +63,15 @@ class Unpickler:
         persistent: Callable[[Any], object] | None = None,
     ) -> None:
         self._stream, self._allowed, self._prefix, self._persistent = stream, allowed, allowed_prefix, persistent
+        # A call may copy its arguments, and a pickle may pass the same one to any number of calls.
+        self._budget = Budget(2 * stream.size + MAX_INSTRUCTIONS)
 
     def load(self) -> Any:
         """The next pickle's value: plain Python values, `Global`s, and what the allowed functions return.
 
         Raises:
             UnsupportedCheckpoint: it names a global that is not allowed, or uses an instruction no checkpoint needs.
-            CorruptCheckpoint: more than `MAX_INSTRUCTIONS`.
+            CorruptCheckpoint: more than `MAX_INSTRUCTIONS`, or the same data used over and over.
             ValueError, TypeError, IndexError, KeyError, EOFError, RecursionError: it is not a well-formed pickle.
         """
         self._stack: list[Any] = []
@@ -215,6 +195,7 @@ class Unpickler:
         make = self._allowed[key]
         if make is None:
             raise forbidden(f"{target.name}(…)")
+        self._budget.spend(1 + sum(len(a) for a in arguments if isinstance(a, Sized)))
         return make(*arguments)
 
     @staticmethod
@@ -226,10 +207,10 @@ class Unpickler:
 
 
 def plain_key(key: Any) -> Any:
-    """`key` if its hash takes constant time; a nested tuple's can be made to take for ever."""
-    if key is not None and type(key) not in (str, int, float, bool, bytes):
-        raise TypeError(f"the pickle uses a {type(key).__name__} as a key")
-    return key
+    """`key` if a file cannot choose it such that hashing or looking it up takes for ever."""
+    if (type(key) is int and abs(key) < sys.hash_info.modulus) or key is None or type(key) in (str, bytes, bool):
+        return key
+    raise TypeError(f"the pickle uses a {type(key).__name__} as a key")
 
 
 def forbidden(name: str) -> UnsupportedCheckpoint:
