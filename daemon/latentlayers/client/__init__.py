@@ -1,0 +1,48 @@
+"""The Python client: what scripts and our own command line use to talk to the daemon. Imports no torch."""
+
+from latentlayers.client.client import Client
+from latentlayers.client.events import EditResult, Embedded, EmbedResult, Event, Image, Notice, Progress
+from latentlayers.client.info import EmbeddingInfo, Latent, ModelInfo, ModelList, Status
+from latentlayers.client.operations import (
+    ApplyDirection,
+    Crossover,
+    Embed,
+    Morph,
+    Operation,
+    Render,
+    TransferExpression,
+)
+from latentlayers.client.options import EmbedOptions, OutputOptions
+from latentlayers.client.pictures import Picture, PictureSource
+from latentlayers.client.sources import SourceLike
+from latentlayers.client.stream import CancelToken, EventStream
+
+__all__ = [
+    "ApplyDirection",
+    "CancelToken",
+    "Client",
+    "Crossover",
+    "EditResult",
+    "Embed",
+    "EmbedOptions",
+    "EmbedResult",
+    "Embedded",
+    "EmbeddingInfo",
+    "Event",
+    "EventStream",
+    "Image",
+    "Latent",
+    "ModelInfo",
+    "ModelList",
+    "Morph",
+    "Notice",
+    "Operation",
+    "OutputOptions",
+    "Picture",
+    "PictureSource",
+    "Progress",
+    "Render",
+    "SourceLike",
+    "Status",
+    "TransferExpression",
+]

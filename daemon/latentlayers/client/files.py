@@ -1,0 +1,114 @@
+"""Files on the caller's side: read within limits, written whole or not at all."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import os
+import tempfile
+from pathlib import Path
+
+from latentlayers.errors import Exhausted, InvalidInput, LatentLayersError, PreconditionFailed
+
+
+def read_file(path: Path, limit: int, what: str = "picture") -> bytes:
+    """The content of a file of at most `limit` bytes.
+
+    Raises:
+        InvalidInput: FILE_NOT_FOUND, FILE_UNREADABLE. Exhausted: IMAGE_TOO_LARGE.
+    """
+    try:
+        size = path.stat().st_size
+        if not path.is_file():
+            raise InvalidInput("FILE_UNREADABLE", f"{path} is not a file.", f"Give the path of a {what} file.")
+        if size > limit:
+            raise too_large(str(path), size, limit)
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise InvalidInput("FILE_NOT_FOUND", f"There is no file {path}.", "Check the path.") from None
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise InvalidInput(
+            "FILE_UNREADABLE", f"{path} cannot be read: {reason}.", "Check that you may read the file."
+        ) from None
+
+
+def too_large(name: str, size: int, limit: int) -> Exhausted:
+    """IMAGE_TOO_LARGE with both sizes."""
+    return Exhausted(
+        "IMAGE_TOO_LARGE",
+        f"{name} has {megabytes(size)}; the daemon accepts at most {megabytes(limit)} in one call.",
+        "Make the picture smaller, or save it in a compressed format.",
+    )
+
+
+def megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB"
+
+
+def write_file(path: Path, data: bytes) -> None:
+    """Puts `data` at `path`; whoever looks sees the old file or the whole new one.
+
+    Raises:
+        Exhausted: DISK_FULL. PreconditionFailed: OUTPUT_NOT_WRITABLE.
+    """
+    temporary: Path | None = None
+    try:
+        mode = _mode_of(path)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}-", delete=False) as file:
+            temporary = Path(file.name)
+            file.write(data)
+        temporary.chmod(mode)
+        temporary.replace(path)
+        temporary = None
+    except OSError as error:
+        raise write_error(path, error) from None
+    finally:
+        if temporary is not None:
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+
+
+def check_writable(path: Path) -> None:
+    """Makes sure, before a long job, that `write_file(path, …)` can work; makes missing parent folders.
+
+    Raises:
+        PreconditionFailed: OUTPUT_NOT_WRITABLE.
+    """
+    if path.is_dir():
+        raise PreconditionFailed("OUTPUT_NOT_WRITABLE", f"{path} is a folder.", "Give the name of a file.")
+    check_folder(path.parent)
+
+
+def check_folder(folder: Path) -> None:
+    """Makes the folder if it is missing, and makes sure that files can be written into it.
+
+    Raises:
+        PreconditionFailed: OUTPUT_NOT_WRITABLE.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise write_error(folder, error) from None
+
+
+def write_error(path: Path, error: OSError) -> LatentLayersError:
+    """DISK_FULL or OUTPUT_NOT_WRITABLE, whichever `error` means."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return Exhausted("DISK_FULL", f"There is no room left for {path}.", "Free some disk space.")
+    return PreconditionFailed(
+        "OUTPUT_NOT_WRITABLE",
+        f"{path} cannot be written: {error.strerror or type(error).__name__}.",
+        "Choose another place with -o, or make the folder writable for you.",
+    )
+
+
+def _mode_of(path: Path) -> int:
+    """Permission bits the written file should have: those of the file it replaces, else what the umask allows."""
+    with contextlib.suppress(OSError):
+        return path.stat().st_mode & 0o777
+    mask = os.umask(0)
+    os.umask(mask)
+    return 0o666 & ~mask

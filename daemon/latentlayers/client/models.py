@@ -1,0 +1,75 @@
+"""The client's view of the daemon's models."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+import grpc
+
+from latentlayers.client.connection import Connection
+from latentlayers.client.info import ModelInfo, ModelList
+from latentlayers.client.wire_errors import typed
+from latentlayers.v1 import model_service_pb2 as pb
+from latentlayers.v1 import model_service_pb2_grpc
+
+
+class Models:
+    """What `Client.models` is. All methods raise the daemon's typed errors; MODEL_UNKNOWN for an unknown name."""
+
+    def __init__(self, connection: Connection, timeout: float | None) -> None:
+        self._stub = connection.stub(model_service_pb2_grpc.ModelServiceStub)
+        self._timeout = timeout
+
+    def list(self) -> ModelList:
+        """All models, those that cannot be used too (`ModelInfo.problem` says why)."""
+        with typed():
+            answer = self._stub.ListModels(pb.ListModelsRequest(), timeout=self._timeout)
+        return _model_list(answer)
+
+    def get(self, name: str) -> ModelInfo:
+        with typed():
+            answer = self._stub.GetModel(pb.GetModelRequest(name=name), timeout=self._timeout)
+        return ModelInfo.from_wire(answer.model)
+
+    def import_(self, path: str | os.PathLike[str], name: str = "") -> ModelInfo:
+        """Converts a checkpoint file on the daemon's machine and keeps it; nothing in the file is executed."""
+        request = pb.ImportModelRequest(path=str(Path(path).absolute()), name=name)
+        with typed():
+            answer = self._stub.ImportModel(request, timeout=self._timeout)
+        return ModelInfo.from_wire(answer.model)
+
+    def load(self, name: str = "") -> ModelInfo:
+        """Makes the worker hold the model, so that the next call starts at once."""
+        with typed():
+            answer = self._stub.LoadModel(pb.LoadModelRequest(name=name), timeout=self._timeout)
+        return ModelInfo.from_wire(answer.model)
+
+    def unload(self, name: str = "") -> None:
+        """Gives the model's memory back; without a name, everything, and the worker process ends."""
+        with typed():
+            self._stub.UnloadModel(pb.UnloadModelRequest(name=name), timeout=self._timeout)
+
+    def remove(self, name: str) -> None:
+        """Deletes the model's file. A model that comes with the package cannot be removed."""
+        with typed():
+            self._stub.RemoveModel(pb.RemoveModelRequest(name=name), timeout=self._timeout)
+
+    def watch(self) -> Iterator[ModelList]:
+        """The list now, and again whenever it changes; closing the iterator ends the call."""
+        call = self._stub.WatchModels(pb.WatchModelsRequest())
+        return _watched(call)
+
+
+def _watched(call: grpc.RpcContext) -> Iterator[ModelList]:
+    try:
+        with typed():
+            for answer in call:  # type: ignore[attr-defined]
+                yield _model_list(answer)
+    finally:
+        call.cancel()
+
+
+def _model_list(answer: pb.ListModelsResponse | pb.WatchModelsResponse) -> ModelList:
+    return ModelList(tuple(map(ModelInfo.from_wire, answer.models)), answer.default_model)
