@@ -140,12 +140,18 @@ def load_from_bytes(data: Any) -> Any:
 
 
 def read_legacy(stream: Stream, allowed: Allowed) -> Any:
-    """The value in torch's legacy container: magic, version, platform, value, then the storages one after another."""
-    stored: dict[str, bytes] = {}
+    """The value in torch's legacy container: magic, version, platform, value, then the storages one after another.
+
+    The storages stay in the stream until they are loaded.
+    """
+    begins: dict[str, int] = {}
     wanted: dict[str, Storage] = {}
 
+    def read(key: str, size: int) -> Callable[[], bytes]:
+        return lambda: stream.read_at(begins[key], size)
+
     def persistent(pid: Any) -> Storage:
-        storage = storage_of(pid, lambda key, _: lambda: stored[key])
+        storage = storage_of(pid, read)
         return wanted.setdefault(pid[2], storage)
 
     unpickler = Unpickler(stream, allowed, persistent=persistent)
@@ -161,7 +167,7 @@ def read_legacy(stream: Stream, allowed: Allowed) -> Any:
         storage = wanted[key]
         if int.from_bytes(stream.read(8), "little") != storage.numel:
             raise ValueError("a storage has another length than announced")
-        stored[key] = stream.read(storage.numel * storage.dtype.itemsize)
+        begins[key] = stream.skip(storage.numel * storage.dtype.itemsize)
     return value
 
 

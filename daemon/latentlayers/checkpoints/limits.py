@@ -19,7 +19,7 @@ class Budget:
         """Raises CorruptCheckpoint when more is spent than there was."""
         self._left -= amount
         if self._left < 0:
-            raise corrupt("it uses the same data over and over to fill more memory than the file has bytes")
+            raise corrupt("it refers to the same data over and over")
 
 
 class Stream:
@@ -34,6 +34,18 @@ class Stream:
         if not 0 <= n <= remaining:
             raise EOFError(f"it ends {n - remaining} bytes early")
         return self._file.read(n)
+
+    def skip(self, n: int) -> int:
+        """Pass over n bytes and return where they begin, for `read_at`. Raises EOFError if there are fewer."""
+        begin = self._file.tell()
+        if not 0 <= n <= self.size - begin:
+            raise EOFError(f"it ends {n - (self.size - begin)} bytes early")
+        self._file.seek(begin + n)
+        return begin
+
+    def read_at(self, begin: int, n: int) -> bytes:
+        self._file.seek(begin)
+        return self.read(n)
 
     def readline(self) -> bytes:
         return self._file.readline(MAX_LINE)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,6 +14,10 @@ from latentlayers.checkpoints.inert import Lazy
 from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.refusals import corrupt
 from latentlayers.generators import StyleGAN2Config
+
+MAX_PARTS = 100_000
+MAX_DEPTH = 8
+MAX_NAME = 100
 
 
 @dataclass(frozen=True)
@@ -64,3 +68,29 @@ class Arrays:
         if not isinstance(value, Lazy):
             raise corrupt(f"{name} is missing")
         return value
+
+
+def named_tensors(root: Any, parts: Callable[[Any], Iterable[tuple[Any, Any]]]) -> dict[str, Lazy]:
+    """Every array below `root`, by dotted name, in the file's order.
+
+    Args:
+        parts: (name, value) of what an object holds.
+
+    Raises:
+        CorruptCheckpoint: the tree is too large, too deep, or has improper names.
+    """
+    tensors: dict[str, Lazy] = {}
+    budget = Budget(MAX_PARTS)
+    pending = [("", root)]
+    while pending:
+        name, value = pending.pop()
+        if isinstance(value, Lazy):
+            tensors[name] = value
+            continue
+        inner = list(parts(value))
+        budget.spend(len(inner))
+        for key, part in reversed(inner):
+            if not isinstance(key, str) or len(key) > MAX_NAME or name.count(".") > MAX_DEPTH:
+                raise corrupt("a part of its network has no proper name")
+            pending.append((f"{name}.{key}" if name else key, part))
+    return tensors

@@ -6,20 +6,18 @@ and `state`. Stock loading executes `module_src`; here only `state`, the module'
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from latentlayers.checkpoints.build import derived, resample_taps
-from latentlayers.checkpoints.inert import MODULE, Lazy, Record
+from latentlayers.checkpoints.inert import MODULE, Record
 from latentlayers.checkpoints.limits import Budget
-from latentlayers.checkpoints.network import Arrays, Network
+from latentlayers.checkpoints.network import Arrays, Network, named_tensors
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN2Config
 
 SOURCE_FORMAT = "nvidia-torch"
 UPDATE = "Update Latent Layers, or use a StyleGAN2 network."
-MAX_PARTS = 10_000
-MAX_DEPTH = 8
-MAX_NAME = 100
 
 
 def read(value: Any, budget: Budget) -> Network | None:
@@ -32,7 +30,7 @@ def read(value: Any, budget: Budget) -> Network | None:
     if not isinstance(generator, Record) or generator.name != MODULE:
         return None
     root = _state(generator)
-    tensors = _collect(root)
+    tensors = named_tensors(generator, _parts)
     if "synthesis.input.freqs" in tensors:
         raise unsupported("it is a StyleGAN3 network, and only StyleGAN2 is read so far", UPDATE)
     if "synthesis.b4.const" not in tensors:
@@ -88,27 +86,11 @@ def _child(state: dict[str, Any], *names: str) -> dict[str, Any]:
     return state
 
 
-def _collect(root: dict[str, Any]) -> dict[str, Lazy]:
-    """Every parameter and buffer below a module, under its state_dict name."""
-    tensors: dict[str, Lazy] = {}
-    pending = [("", root)]
-    visited = 0
-    while pending:
-        prefix, state = pending.pop()
-        visited += 1
-        for kind in ("_parameters", "_buffers", "_modules"):
-            for name, value in _value(state, kind, dict).items():
-                if not isinstance(name, str) or len(name) > MAX_NAME:
-                    raise corrupt("a part of its network has no proper name")
-                if kind == "_modules":
-                    pending.append((f"{prefix}{name}.", _state(value)))
-                elif isinstance(value, Lazy):
-                    tensors[prefix + name] = value
-                elif value is not None:
-                    raise corrupt(f"{prefix}{name} is not a tensor")
-                if visited + len(pending) + len(tensors) > MAX_PARTS or prefix.count(".") > MAX_DEPTH:
-                    raise corrupt("its network has parts without end")
-    return tensors
+def _parts(module: Any) -> Iterator[tuple[Any, Any]]:
+    """Name and value of a module's parameters, buffers and submodules."""
+    state = _state(module)
+    for kind in ("_parameters", "_buffers", "_modules"):
+        yield from ((name, value) for name, value in _value(state, kind, dict).items() if value is not None)
 
 
 def _value(state: dict[str, Any], name: str, *kinds: type) -> Any:
