@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -81,7 +82,10 @@ class Paths:
         import platformdirs
 
         dirs = platformdirs.PlatformDirs(_APP, appauthor=False)
-        return cls(dirs.user_data_path, dirs.user_state_path, _short_enough(dirs.user_runtime_path))
+        with warnings.catch_warnings():  # that there is no XDG_RUNTIME_DIR; `check_private` looks at the stand-in
+            warnings.simplefilter("ignore")
+            runtime = dirs.user_runtime_path
+        return cls(dirs.user_data_path, dirs.user_state_path, _short_enough(runtime))
 
     @classmethod
     def under(cls, home: Path) -> Paths:

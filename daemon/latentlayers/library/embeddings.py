@@ -130,7 +130,7 @@ def info_from_json(text: str, thumbnail: bytes = b"") -> EmbeddingInfo:
     if not isinstance(values, dict):
         raise damaged("its description is not a JSON object")
     for name, kind in _FIELD_TYPES.items():
-        if not _is_a(kind, values.get(name)):
+        if name not in values or not _is_a(kind, values[name]):
             raise damaged(f"its {name} is {values.get(name)!r:.80}")
     known = {name: values[name] for name in _FIELD_TYPES} | {"frame": tuple(values["frame"])}
     try:

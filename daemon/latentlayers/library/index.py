@@ -15,6 +15,7 @@ from latentlayers.errors import Exhausted, InvalidInput, LatentLayersError, Prec
 from latentlayers.library.embeddings import EmbeddingInfo, info_from_json
 
 _BUSY_TIMEOUT_S = 10.0
+_WAL_PAGES = 64  # of 4 kB; a write-ahead log that stays small matters when the disk is nearly full
 
 # Schema version N is reached by applying the first N of these; append, never edit.
 _MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -54,6 +55,7 @@ class Index:
         try:
             with self._errors():
                 self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
                 self._db.execute("PRAGMA synchronous = FULL")  # an embedding that was reported is on the disk
                 self._migrate()
                 self._identity = _identity(path)

@@ -76,11 +76,15 @@ class ModelEntry:
 
 
 class ModelStore:
-    """The models that came with the package and those in the user's folder. Thread-safe."""
+    """The models that came with the package and those in the user's folder. Thread-safe.
 
-    def __init__(self, paths: Paths) -> None:
+    Args:
+        shipped: where those of the package are; None for the package's own folder.
+    """
+
+    def __init__(self, paths: Paths, shipped: Path | None = None) -> None:
         self._folder = paths.models
-        self._shipped = Path(str(files("latentlayers"))) / "models"
+        self._shipped = shipped or Path(str(files("latentlayers"))) / "models"
         self._digests = _DigestCache(paths.state / "model-digests.json")
         self._watches: list[FolderWatch] = []
 

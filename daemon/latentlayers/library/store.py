@@ -11,6 +11,7 @@ from __future__ import annotations
 import base64
 import json
 import logging
+import os
 import re
 import threading
 import time
@@ -154,6 +155,8 @@ class Library:
     def delete(self, id_: str) -> None:
         """Forgets an embedding for good; `id_` as for `info`.
 
+        Works on a full disk too. Should it fail half-way it is ended by trying again, or by opening the library.
+
         Raises:
             NotFound: EMBEDDING_UNKNOWN.
         """
@@ -165,6 +168,7 @@ class Library:
                 with suppress(FileNotFoundError):
                     path.replace(doomed)
                     sync_folder(self._latents)
+                    os.truncate(doomed, 0)  # on a full disk, removing the row needs this room
                 self._run(lambda index: index.remove(info.id))
                 doomed.unlink(missing_ok=True)
             except OSError as error:
