@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
-import numpy.typing as npt
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from latentlayers.engine.models import LoadedModel
 from latentlayers.errors import InvalidInput, PreconditionFailed
-from latentlayers.imaging import Frame, Picture, PixelFormat, crop, decode, encode_png, from_raw, to_raw
+from latentlayers.imaging import Frame, Picture, PixelFormat, as_picture, decode, encode_png, from_raw, to_raw
 from latentlayers.v1 import latent_pb2, picture_pb2
 
-FORMATS = {
+FORMATS: dict[int, PixelFormat] = {
     picture_pb2.PIXEL_FORMAT_RGBA8: PixelFormat.RGBA8,
     picture_pb2.PIXEL_FORMAT_BGRA8: PixelFormat.BGRA8,
     picture_pb2.PIXEL_FORMAT_RGB8: PixelFormat.RGB8,
@@ -22,7 +24,6 @@ FORMATS = {
     picture_pb2.PIXEL_FORMAT_BGRA16: PixelFormat.BGRA16,
     picture_pb2.PIXEL_FORMAT_RGBAF32: PixelFormat.RGBAF32,
 }
-LUMA = np.array([0.2126, 0.7152, 0.0722], dtype=np.float32)
 
 
 def picture_from_proto(message: picture_pb2.Picture, role: str) -> Picture:
@@ -46,10 +47,9 @@ def picture_from_proto(message: picture_pb2.Picture, role: str) -> Picture:
     raise InvalidInput("IMAGE_MISSING", f"The {role} has no pixels.", "Send raw rows or an encoded file.")
 
 
-def mask_from_proto(message: picture_pb2.Picture, role: str) -> npt.NDArray[np.float32]:
-    """[H, W] float32 in 0..1: the luminance of a picture times its alpha."""
-    rgba = picture_from_proto(message, f"mask of the {role}").rgba
-    return np.asarray((rgba[..., :3] @ LUMA) * rgba[..., 3], dtype=np.float32)
+def mask_from_proto(message: picture_pb2.Picture, role: str) -> NDArray[np.float32]:
+    """[H, W] float32 in 0..1, as `Picture.as_mask`."""
+    return picture_from_proto(message, f"mask of the {role}").as_mask()
 
 
 def mask_in_frame(message: picture_pb2.Picture, side: int) -> Tensor:
@@ -80,7 +80,7 @@ def frame_from_proto(spec: picture_pb2.FrameSpec, width: int, height: int) -> Fr
         return Frame.rectangle(box.x, box.y, box.width, box.height)
     if kind == "affine":
         a = spec.affine
-        return Frame((a.xu, a.xv, a.x0, a.yu, a.yv, a.y0))
+        return Frame(a.xu, a.xv, a.x0, a.yu, a.yv, a.y0)
     return Frame.centred(width, height)
 
 
@@ -97,17 +97,23 @@ def ws_from_proto(latent: latent_pb2.Latent, model: LoadedModel) -> Tensor:
             f"The latent belongs to another model than {model.entry.name}.",
             "Embed the picture again with this model, or name the model the latent was made with.",
         )
-    if (latent.rows, latent.width) != (generator.num_ws, generator.w_dim) or len(latent.ws) != latent.rows * latent.width * 4:
+    if (latent.rows, latent.width) != (generator.num_ws, generator.w_dim) or len(
+        latent.ws
+    ) != latent.rows * latent.width * 4:
         raise InvalidInput(
             "LATENT_SHAPE",
             f"The latent says {latent.rows}x{latent.width} in {len(latent.ws)} bytes; {model.entry.name} needs "
             f"{generator.num_ws}x{generator.w_dim} float32 values.",
             "Send num_ws rows of w_dim little-endian float32 values of this model.",
         )
-    ws = torch.from_numpy(np.frombuffer(latent.ws, dtype="<f4").astype(np.float32)).reshape(1, latent.rows, latent.width)
+    ws = torch.from_numpy(np.frombuffer(latent.ws, dtype="<f4").astype(np.float32)).reshape(
+        1, latent.rows, latent.width
+    )
     if not bool(ws.isfinite().all()):
         raise InvalidInput(
-            "LATENT_NOT_FINITE", "The latent contains NaN or infinity.", "Embed the picture again, or send an undamaged latent."
+            "LATENT_NOT_FINITE",
+            "The latent contains NaN or infinity.",
+            "Embed the picture again, or send an undamaged latent.",
         )
     return ws
 
@@ -118,27 +124,8 @@ def latent_to_proto(ws: Tensor, digest: str) -> latent_pb2.Latent:
     return latent_pb2.Latent(ws=values, rows=ws.shape[0], width=ws.shape[1], model_digest=digest)
 
 
-def square_to_rgb8(square: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
-    """[3, R, R] in [-1, 1] -> [R, R, 3] uint8, rounded."""
-    return np.asarray(((square.transpose(1, 2, 0) + 1) * 127.5).round().clip(0, 255), dtype=np.uint8)
-
-
-def raw_rgb(square: npt.NDArray[np.float32]) -> picture_pb2.Picture:
-    """[3, R, R] in [-1, 1] as raw RGB8 rows: what previews are sent as."""
-    rows = square_to_rgb8(square)
-    return picture_pb2.Picture(
-        raw=picture_pb2.RawPixels(
-            width=rows.shape[1],
-            height=rows.shape[0],
-            stride=rows.shape[1] * 3,
-            format=picture_pb2.PIXEL_FORMAT_RGB8,
-            data=rows.tobytes(),
-        )
-    )
-
-
-def picture_to_proto(picture: Picture, pixel_format: int) -> picture_pb2.Picture:
-    """A picture as PNG, or as raw rows if a pixel format is given.
+def picture_to_proto(picture: Picture | NDArray[np.float32], pixel_format: int) -> picture_pb2.Picture:
+    """A picture, or a model's square [3, R, R] in [-1, 1], as PNG; as raw rows if a pixel format is given.
 
     Raises:
         InvalidInput: PIXEL_FORMAT_UNKNOWN.
@@ -151,10 +138,9 @@ def picture_to_proto(picture: Picture, pixel_format: int) -> picture_pb2.Picture
             f"The output pixel format {pixel_format} is not known.",
             "Set `format` to one of the PIXEL_FORMAT values of this version, or leave it unset for PNG.",
         )
-    height, width = picture.rgba.shape[:2]
-    data = to_raw(picture, FORMATS[pixel_format])
-    return picture_pb2.Picture(
-        raw=picture_pb2.RawPixels(
-            width=width, height=height, stride=len(data) // height, format=pixel_format, data=data
-        )
-    )
+    picture = as_picture(picture)
+    raw = picture_pb2.RawPixels(width=picture.width, height=picture.height)
+    raw.format = cast(picture_pb2.PixelFormat, pixel_format)
+    raw.data = to_raw(picture, FORMATS[pixel_format])
+    raw.stride = len(raw.data) // picture.height
+    return picture_pb2.Picture(raw=raw)

@@ -14,11 +14,12 @@ from latentlayers.engine.models import LoadedModel
 from latentlayers.engine.sources import Resolved
 from latentlayers.errors import InvalidInput
 from latentlayers.generators import Noise
-from latentlayers.imaging import Picture, paste_back
+from latentlayers.imaging import PasteMode, Picture, paste_back
+from latentlayers.imaging.paste import FEATHER
 from latentlayers.v1 import editing_service_pb2 as pb
 
 BATCH = 8
-PASTE = {pb.PASTE_MODE_REPLACE: "replace", pb.PASTE_MODE_RESIDUAL: "residual"}
+PASTE: dict[int, PasteMode] = {pb.PASTE_MODE_REPLACE: "replace", pb.PASTE_MODE_RESIDUAL: "residual"}
 
 
 def send_images(
@@ -56,7 +57,7 @@ def send_images(
             "Send the first source as a picture, or leave `paste` unset.",
         )
     selection = mask_from_proto(options.selection, "selection") if options.HasField("selection") else None
-    feather = options.feather if options.HasField("feather") and options.feather >= 0 else None
+    feather = options.feather if options.HasField("feather") and options.feather >= 0 else FEATHER
 
     def render(ws: Tensor) -> np.ndarray:
         with torch.inference_mode():

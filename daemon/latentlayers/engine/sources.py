@@ -15,16 +15,16 @@ from latentlayers.engine.messages import (
     frame_from_proto,
     mask_from_proto,
     picture_from_proto,
-    raw_rgb,
+    picture_to_proto,
     ws_from_proto,
 )
 from latentlayers.engine.models import LoadedModel
-from latentlayers.errors import Cancelled, Exhausted, InvalidInput, LatentLayersError, PreconditionFailed
+from latentlayers.errors import InvalidInput, LatentLayersError, PreconditionFailed
 from latentlayers.imaging import Frame, Picture, crop, thumbnail_png
 from latentlayers.inversion import EmbedResult, EmbedSettings, Progress, embed, preset
 from latentlayers.library import Embedding, Latent, Library, embedding_key, new_id
 from latentlayers.v1 import editing_service_pb2 as pb
-from latentlayers.v1 import latent_pb2
+from latentlayers.v1 import latent_pb2, picture_pb2
 
 LIBRARY_SPACES = {"w+": "w_plus", "w": "w", "z": "z"}
 PROGRESS_INTERVAL_S = 0.1
@@ -79,15 +79,14 @@ class SourceResolver:
     def embed(self, source: latent_pb2.PictureSource, role: str) -> Resolved:
         """Embeds a picture, unless the library already has these pixels with this model and these settings."""
         picture = picture_from_proto(source.picture, role)
-        height, width = picture.rgba.shape[:2]
-        frame = frame_from_proto(source.frame, width, height)
+        frame = frame_from_proto(source.frame, picture.width, picture.height)
         mask = mask_from_proto(source.mask, role) if source.HasField("mask") else None
         rgb, weight = crop(picture, frame, self._model.generator.resolution, mask)
         key = embedding_key(
             [rgb.tobytes(), weight.tobytes(), self._model.entry.digest.encode()],
             {
-                "frame": frame.matrix,
-                "size": [width, height],
+                "frame": frame.to_floats(),
+                "size": picture.size,
                 "features": self._model.features.name,
                 "settings": dataclasses.asdict(self._settings),
             },
@@ -95,7 +94,7 @@ class SourceResolver:
         found = None if self._options.refresh else self._library.find(key)
         if found is None:
             result = self._optimise(torch.from_numpy(rgb), torch.from_numpy(weight), role)
-            found = self._describe(result, key, source.name, frame, (width, height))
+            found = self._describe(result, key, source.name, frame, picture.size)
             self._announce(role, found, reused=False, kept=self._keep(found))
         else:
             self._announce(role, found, reused=True)
@@ -120,7 +119,7 @@ class SourceResolver:
                 psnr=progress.psnr,
             )
             if preview and progress.picture is not None:
-                event.preview.CopyFrom(raw_rgb(progress.picture))
+                event.preview.CopyFrom(picture_to_proto(progress.picture, picture_pb2.PIXEL_FORMAT_RGB8))
             self._job.send(pb.EditEvent(progress=event))
 
         model = self._model
@@ -133,9 +132,7 @@ class SourceResolver:
             on_progress=on_progress,
         )
 
-    def _describe(
-        self, result: EmbedResult, key: str, name: str, frame: Frame, size: tuple[int, int]
-    ) -> Embedding:
+    def _describe(self, result: EmbedResult, key: str, name: str, frame: Frame, size: tuple[int, int]) -> Embedding:
         model, ws = self._model, result.ws.detach().float().cpu()
         with torch.no_grad():
             picture = model.generator.synthesize(self._on_device(ws[None]))[0]
@@ -156,7 +153,7 @@ class SourceResolver:
             distance_from_mean=result.distance_from_mean,
             verdict=result.verdict.value,
             verdict_text=result.verdict_text,
-            frame=frame.matrix,
+            frame=frame.to_floats(),
             source_width=size[0],
             source_height=size[1],
             created=time.time(),
@@ -204,7 +201,7 @@ def settings_from_proto(options: latent_pb2.EmbedOptions) -> EmbedSettings:
             changes["space"] = space
     if options.max_steps:
         changes["max_steps"] = options.max_steps
-    return dataclasses.replace(settings, **changes)  # type: ignore[arg-type]
+    return dataclasses.replace(settings, **changes)
 
 
 def _ws(embedding: Embedding) -> Tensor:

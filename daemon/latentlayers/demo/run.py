@@ -1,0 +1,190 @@
+"""One run of the demo: embeds, edits, and collects pictures and figures."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from functools import partial
+from pathlib import Path
+
+from latentlayers.client import Client, EditResult, EmbedResult, PictureSource
+from latentlayers.demo.page import Report, Section, write_page
+from latentlayers.demo.sheets import embedding_row, sent, strip
+from latentlayers.demo.sources import expression_pair, invented_people, photos
+from latentlayers.errors import LatentLayersError
+from latentlayers.imaging import Tile, contact_sheet, encode_png
+from latentlayers.library import ModelStore
+from latentlayers.paths import Paths
+
+MORPH_FRAMES = 7
+EXPRESSION_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+DIRECTION_STRENGTHS = (-2.0, -1.0, 0.0, 1.0, 2.0)
+DIRECTIONS = ("smile", "pca-1", "pca-2", "sefa-1")
+INVENTED_SEEDS = (11, 23)
+TILE = 144
+
+
+class Demo:
+    """Embeds the photographs and edits them, through the daemon of `LATENTLAYERS_HOME`.
+
+    Args:
+        folder: where the results go; exists.
+        scratch: for files that nobody needs afterwards.
+    """
+
+    def __init__(self, folder: Path, scratch: Path) -> None:
+        self._folder, self._scratch = folder, scratch
+        self._report = Report()
+        self._sections: list[Section] = []
+        self._began = time.monotonic()
+        self._photos = photos()
+
+    def run(self) -> None:
+        """All of it, with a line printed for each step. Raises the typed errors of the client."""
+        with Client() as client:
+            self._log(f"the daemon answers at {client.address}")
+            self._report.daemon["answered_after_seconds"] = round(time.monotonic() - self._began, 2)
+            try:
+                self._edit_photographs(client)
+                self._describe_daemon(client)
+            finally:
+                with suppress(LatentLayersError):
+                    client.stop()
+        self._report.write(self._folder)
+        write_page(self._folder, self._sections, self._report)
+        self._log(f"done; open {self._folder / 'index.html'}")
+
+    def _edit_photographs(self, client: Client) -> None:
+        model = ModelStore(Paths.default()).default()
+        someone, model_for_expression = invented_people(model.path, model.digest, INVENTED_SEEDS)
+        embedded = [self._embed(client, photo.source, photo.path.name) for photo in self._photos]
+        self._sheet(
+            "embed.png",
+            "Embed",
+            "Each photograph, with the frame that was selected by hand; what lies in the frame, at the model's "
+            f"{model.resolution} px; what the model makes of its latent code; and the difference.",
+            [
+                embedding_row(photo, result.reconstruction, f"PSNR {result.embedding.psnr:.1f} dB")
+                for photo, result in zip(self._photos, embedded, strict=True)
+                if result.reconstruction is not None
+            ],
+        )
+        names = [photo.person for photo in self._photos]
+        first, second = embedded[0].embedding.id, embedded[1].embedding.id
+
+        morph = self._edit("morph", lambda: client.morph(first, second, frames=MORPH_FRAMES))
+        self._sheet(
+            "morph.png",
+            f"Morph: {names[0]} to {names[1]}",
+            "w = lambda*w1 + (1-lambda)*w2 in seven steps.",
+            [strip(morph, [f"lambda {image.weight:.2f}" for image in morph.images])],
+        )
+        self._crossover_grid(client, [first, second, someone], [*names, "invented"])
+
+        neutral, expressive = expression_pair(client, model_for_expression, self._scratch)
+        pair = [self._embed(client, PictureSource(path), path.name) for path in (neutral, expressive)]
+        moved = self._edit(
+            "expression",
+            lambda: client.transfer_expression(
+                second, pair[0].embedding.id, pair[1].embedding.id, strengths=EXPRESSION_STRENGTHS
+            ),
+        )
+        given = [
+            Tile(sent(p.reconstruction), c)
+            for p, c in zip(pair, ("neutral", "expressive"), strict=True)
+            if p.reconstruction is not None
+        ]
+        self._sheet(
+            "expression.png",
+            f"Expression: a smile for {names[1]}",
+            "w = w1 + lambda*(w3 - w2). w2 and w3 are embeddings of two pictures of an invented person: no pair of "
+            "photographs that may be redistributed was at hand.",
+            [[*given, *strip(moved, [f"lambda {strength:g}" for strength in EXPRESSION_STRENGTHS])]],
+        )
+        self._direction_strips(client, second, names[1])
+
+    def _crossover_grid(self, client: Client, codes: Sequence[object], names: Sequence[str]) -> None:
+        def cross(content: object, style: object) -> EditResult:
+            return client.crossover(content, style)  # type: ignore[arg-type]
+
+        plain = [client.render(code) for code in codes]  # type: ignore[arg-type]
+        rows = [[Tile(None, ""), *(strip(p, [f"style: {n}"])[0] for p, n in zip(plain, names, strict=True))]]
+        began, count = time.monotonic(), 0
+        for code, picture, name in zip(codes, plain, names, strict=True):
+            crossed = [cross(code, style) for style in codes]
+            count += len(crossed)
+            rows.append([*strip(picture, [f"content: {name}"]), *(strip(result, [""])[0] for result in crossed)])
+        self._report.operations["crossover"] = _operation(count, time.monotonic() - began)
+        self._log(f"crossover: {count} pictures")
+        self._sheet(
+            "crossover.png",
+            "Crossover",
+            "The coarser half of the rows of w+ from the content, the finer half from the style.",
+            rows,
+        )
+
+    def _direction_strips(self, client: Client, code: str, name: str) -> None:
+        rows = []
+        for direction in DIRECTIONS:
+            apply = partial(client.apply_direction, code, direction, DIRECTION_STRENGTHS)
+            moved = self._edit(f"direction {direction}", apply)
+            rows.append(strip(moved, [f"{strength:+g}" for strength in DIRECTION_STRENGTHS]))
+        self._sheet(
+            "directions.png",
+            f"Directions: {name}",
+            "One labelled direction and three that were found without labels; strength 0 is the embedding itself.",
+            rows,
+            DIRECTIONS,
+        )
+
+    def _embed(self, client: Client, source: PictureSource, name: str) -> EmbedResult:
+        self._log(f"embedding {name} …")
+        result = client.embed(source)
+        found = result.embedding
+        self._report.embeddings.append(
+            {
+                "source": name,
+                "psnr": round(found.psnr, 2),
+                "perceptual": round(found.perceptual, 4),
+                "seconds": round(found.seconds, 2),
+                "steps": found.steps,
+                "likeness": found.likeness,
+            }
+        )
+        self._log(f"  {found.psnr:.1f} dB after {found.steps} steps in {found.seconds:.1f} s: {found.likeness_text}")
+        return result
+
+    def _edit(self, name: str, call: Callable[[], EditResult]) -> EditResult:
+        began = time.monotonic()
+        result = call()
+        seconds = time.monotonic() - began
+        self._report.operations[name] = _operation(len(result.images), seconds)
+        self._log(f"{name}: {len(result.images)} pictures in {seconds:.2f} s")
+        return result
+
+    def _sheet(
+        self, file: str, title: str, text: str, rows: Sequence[Sequence[Tile]], labels: Sequence[str] = ()
+    ) -> None:
+        picture = contact_sheet(rows, title=title, labels=labels, side=TILE)
+        (self._folder / file).write_bytes(encode_png(picture))
+        self._sections.append(Section(file, title, text))
+
+    def _describe_daemon(self, client: Client) -> None:
+        status = client.status()
+        self._report.daemon |= {
+            "version": status.version,
+            "device": status.device,
+            "torch": status.torch_version,
+            "models": list(status.loaded_models),
+            "front_megabytes": round(status.front_memory_bytes / 1e6, 1),
+            "worker_megabytes": round(status.worker_memory_bytes / 1e6, 1),
+            "demo_seconds": round(time.monotonic() - self._began, 1),
+        }
+
+    def _log(self, text: str) -> None:
+        print(f"[{time.monotonic() - self._began:5.1f} s] {text}", flush=True)
+
+
+def _operation(pictures: int, seconds: float) -> dict[str, float]:
+    return {"pictures": pictures, "seconds": round(seconds, 3)}
