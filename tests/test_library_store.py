@@ -377,6 +377,19 @@ def test_an_index_damaged_or_replaced_while_open_is_noticed(tmp_path: Path) -> N
         assert {info.id for info in front.list().embeddings} == {sample.id, other.id}
 
 
+@posix_only
+def test_an_index_damaged_under_two_open_libraries_is_rebuilt_once(tmp_path: Path) -> None:
+    Library(tmp_path).close()
+    with Library(tmp_path) as front, Library(tmp_path) as worker:
+        for n in range(100):  # enough for the write-ahead log to have been folded in
+            worker.add(embedding(n, thumbnail=bytes(3000)))
+        for file in tmp_path.glob("index.sqlite3*"):
+            file.write_bytes(os.urandom(file.stat().st_size))
+        assert {len(everything(front)), len(everything(worker))} == {100}
+        assert sorted([len(front.warnings), len(worker.warnings)]) == [0, 1]
+    assert len(list(tmp_path.glob("index.sqlite3.corrupt-*"))) == 1
+
+
 @pytest.mark.parametrize("damage", [b"", b"short", bytes(5000), None])
 def test_a_damaged_latent_is_reported_and_troubles_no_one_else(tmp_path: Path, damage: bytes | None) -> None:
     sample, other = embedding(1), embedding(2)

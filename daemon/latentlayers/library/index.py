@@ -65,11 +65,12 @@ class Index:
 
     def close(self) -> None:
         self._db.close()
+        self._identity = None
 
     @property
     def is_current(self) -> bool:
-        """False once another process has moved the file aside."""
-        return _identity(self._path) == self._identity
+        """False after `close`, and once another process has moved the file aside."""
+        return self._identity is not None and _identity(self._path) == self._identity
 
     def put(self, infos: Iterable[EmbeddingInfo]) -> None:
         """Adds rows, or replaces those with the same id; all of them are on the disk when this returns."""

@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
-from latentlayers.errors import DataLoss, InvalidInput, LatentLayersError, NotFound, PreconditionFailed
+from latentlayers.errors import DataLoss, Exhausted, InvalidInput, LatentLayersError, NotFound, PreconditionFailed
 from latentlayers.library.arrays import damaged
 from latentlayers.library.atomic import TEMPORARY_PREFIX, exclusive, sync_folder, write_atomic, write_error
 from latentlayers.library.embeddings import Embedding, EmbeddingInfo, Latent, embedding_key, new_id
@@ -273,15 +273,16 @@ class Library:
     def _run(self, operation: Callable[[Index], T]) -> T:
         """`operation` on the index, which is reopened if another process replaced it, rebuilt if it is damaged."""
         with self._mutex:
+            damage: IndexCorrupt | None = None
             try:
                 if self._index.is_current:
                     return operation(self._index)
-                broken = False
             except IndexCorrupt as error:
-                log.warning("%s is damaged: %s", self._index_file, error)
-                broken = self._index.is_current
-            self._index.close()
-            self._index = self._open(broken)
+                damage = error
+            with self._locked():
+                broken = damage is not None and self._index.is_current  # no other process has replaced it meanwhile
+                self._index.close()
+                self._index = self._open(broken)
             try:
                 return operation(self._index)
             except IndexCorrupt as error:
@@ -329,9 +330,10 @@ class Library:
         files = list(self._latents.iterdir())
         known = index.ids()
         if strays := [file for file in files if file.suffix == _SUFFIX and file.stem not in known]:
-            index.put(self._readable(strays))
+            with suppress(Exhausted):  # next time; a full disk must not close the library
+                index.put(self._readable(strays))
         for file in files:
-            with suppress(OSError):
+            with suppress(OSError, Exhausted):
                 if file.suffix == _DELETED:
                     index.remove(file.stem)
                     file.unlink()
