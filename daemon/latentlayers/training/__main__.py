@@ -1,0 +1,228 @@
+"""Command line: `python -m latentlayers.training COMMAND …`; see docs/training.md."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+
+from latentlayers.errors import InvalidInput, LatentLayersError
+from latentlayers.generators.discriminator import DiscriminatorConfig
+from latentlayers.generators.stylegan2 import StyleGAN2Config
+from latentlayers.training.data import Portraits, is_clean_photograph, load_portraits, sampling_weights
+from latentlayers.training.directions import choose_examples, colour_leakage, fit_direction
+from latentlayers.training.embed import embed, psnr
+from latentlayers.training.export import DIRECTIONS_FILE, export_model, save_directions, trunk_of
+from latentlayers.training.grids import save_png, tile
+from latentlayers.training.loop import train
+from latentlayers.training.report import Spaces, report, to_signed
+from latentlayers.training.settings import TrainSettings
+from latentlayers.training.shared import RunPlan
+from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, seed_state
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and export Latent Layers' own models.")
+
+Data = Annotated[Path, typer.Option(help="Zip of square, aligned pictures.")]
+Metadata = Annotated[Path, typer.Option(help="CSV about them, with a `file` column.")]
+Run = Annotated[Path, typer.Option(help="Folder of a run or of a seed.")]
+Out = Annotated[Path, typer.Option(help="Folder to write to.")]
+
+
+def _say(line: str) -> None:
+    typer.echo(line)
+    sys.stdout.flush()
+
+
+def _open(folder: Path, device: str = "cpu") -> TrainState:
+    """A run's state, or a seed."""
+    opener = load_state if (folder / STATE_FILE).exists() else seed_state
+    return opener(folder, torch.device(device))
+
+
+def _load_clean(data: Path, metadata: Path | None, resolution: int) -> Portraits:
+    portraits = load_portraits(data, metadata, resolution, is_clean_photograph if metadata else None)
+    _say(f"{len(portraits)} pictures, {int(portraits.is_colour.sum())} of them in colour")
+    return portraits
+
+
+@app.command("train")
+def train_command(
+    data: Data,
+    out: Out,
+    metadata: Annotated[Path | None, typer.Option(help="CSV about the pictures; without it all are used.")] = None,
+    resume: Annotated[bool, typer.Option(help="Go on from the state in --out.")] = False,
+    seed_from: Annotated[Path | None, typer.Option(help="Start from the networks of this folder.")] = None,
+    resolution: Annotated[int, typer.Option(help="Side of the pictures, for a start from nothing.")] = 64,
+    width: Annotated[int, typer.Option(help="Channels at 4 and 8 px, for a start from nothing.")] = 256,
+    minutes: Annotated[float, typer.Option(help="Wall time; the learning rates' decay is planned against it.")] = 60.0,
+    kimg: Annotated[float, typer.Option(help="Also stop at this many thousand pictures.")] = float("inf"),
+    processes: Annotated[int, typer.Option(help="One per core on a CPU; 1 on a GPU.")] = 1,
+    device: Annotated[str, typer.Option(help="cpu or cuda.")] = "cpu",
+    checkpoint_minutes: Annotated[float, typer.Option(help="How often to write the state.")] = 5.0,
+    grid_minutes: Annotated[float, typer.Option(help="How often to write a sample grid.")] = 5.0,
+    fp32: Annotated[bool, typer.Option("--fp32", help="Convolutions in float32 instead of bfloat16.")] = False,
+    batch: int = TrainSettings.batch,
+    generator_rate: float = TrainSettings.generator_rate,
+    discriminator_rate: float = TrainSettings.discriminator_rate,
+    decay_share: float = TrainSettings.decay_share,
+    r1_gamma: float = TrainSettings.r1_gamma,
+    ada_target: float = TrainSettings.ada_target,
+    balance: float = TrainSettings.balance,
+    grow: Annotated[str, typer.Option(help="Thousands of pictures after which the side doubles, e.g. 60,260.")] = "",
+    seed: int = TrainSettings.seed,
+) -> None:
+    """Train until --minutes are over or Ctrl-C; the state is in --out/state.safetensors."""
+    settings = TrainSettings(
+        batch=batch,
+        generator_rate=generator_rate,
+        discriminator_rate=discriminator_rate,
+        decay_share=decay_share,
+        r1_gamma=r1_gamma,
+        ada_target=ada_target,
+        balance=balance,
+        grow_kimg=tuple(float(part) for part in grow.split(",") if part),
+        seed=seed,
+    )
+    target = torch.device(device)
+    if resume:
+        state = load_state(out, target)
+    elif (out / STATE_FILE).exists():
+        raise InvalidInput("RUN_EXISTS", f"{out} already holds a run.", "Add --resume, or choose another --out.")
+    elif seed_from is not None:
+        state = seed_state(seed_from, target)
+    else:
+        state = new_state(*default_sizes(resolution, width), seed=seed, device=target)
+    portraits = _load_clean(data, metadata, state.generator.resolution)
+    plan = RunPlan(
+        folder=out,
+        minutes=minutes,
+        max_kimg=kimg,
+        processes=processes,
+        device=device,
+        dtype=torch.float32 if fp32 else torch.bfloat16,
+        checkpoint_minutes=checkpoint_minutes,
+        grid_minutes=grid_minutes,
+    )
+    train(state, settings, plan, portraits.images, sampling_weights(portraits, balance), _say)
+
+
+def default_sizes(resolution: int, width: int) -> tuple[StyleGAN2Config, DiscriminatorConfig]:
+    """Networks whose width halves with every side from 16 px on, z and w as wide as the coarsest block."""
+    channels, side = {4: width, 8: width}, 16
+    while side <= resolution:
+        channels[side] = max(channels[side // 2] // 2, 8)
+        side *= 2
+    judge = {side: count for side, count in channels.items() if side < resolution}
+    return (
+        StyleGAN2Config(resolution, width, width, channels, mapping_layers=4),
+        DiscriminatorConfig(resolution, judge, width),
+    )
+
+
+@app.command("export")
+def export_command(
+    run: Run,
+    out: Out,
+    name: Annotated[str, typer.Option(help="The model's name.")] = "portraits-64",
+    licence: Annotated[str, typer.Option(help="SPDX identifier of the weights' licence.")] = "Apache-2.0",
+    provenance: Annotated[str, typer.Option(help="One sentence: from what, and how.")] = "",
+) -> None:
+    """Write generator.safetensors and features.safetensors."""
+    state = _open(run)
+    about = provenance or f"Trained with latentlayers.training; {state.counters.images / 1000:.0f} thousand pictures."
+    export_model(state, out, name=name, licence=licence, provenance=about)
+    for path in sorted(out.glob("*.safetensors")):
+        _say(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
+
+
+@app.command("directions")
+def directions_command(
+    run: Run,
+    data: Data,
+    metadata: Metadata,
+    out: Out,
+    per_class: Annotated[int, typer.Option(help="At most so many pictures per class and group.")] = 100,
+    steps: Annotated[int, typer.Option(help="Optimiser steps of each embedding.")] = 100,
+    scale: Annotated[float, typer.Option(help="Strength 1 is so many mean differences.")] = 1.5,
+) -> None:
+    """Fit `smile` within colour and within mono; write directions.safetensors and a sheet smile.png."""
+    state = _open(run)
+    generator, trunk = state.average, trunk_of(state)
+    portraits = _load_clean(data, metadata, generator.resolution)
+    examples = choose_examples(portraits, "happy", "neutral", per_class)
+    images = to_signed(portraits.images[torch.from_numpy(examples.index)])
+    ws = embed(generator, trunk, images, steps=steps, show=_say)
+    fitted = fit_direction(ws, examples, scale=scale)
+    with torch.no_grad():
+        drawn = torch.cat([generator.synthesize(part) for part in torch.split(ws, 16)])
+    fitted.evidence["embedding_psnr"] = round(float(psnr(drawn, images).mean()), 2)
+    fitted.evidence["chroma_change"] = round(colour_leakage(generator, ws, fitted.direction, examples.colour), 3)
+    out.mkdir(parents=True, exist_ok=True)
+    save_directions({"smile": fitted}, out / DIRECTIONS_FILE)
+    neutral = ws[torch.from_numpy(~examples.positive)][:: max(1, int((~examples.positive).sum()) // 8)][:8]
+    with torch.no_grad():
+        strengths = torch.tensor([-1.0, 0.0, 0.5, 1.0, 1.5])[:, None, None, None] * fitted.direction
+        rows = generator.synthesize((neutral[None] + strengths).flatten(0, 1))
+    save_png(tile(rows, columns=len(neutral)), run / "smile.png")
+    _say(json.dumps(fitted.evidence, indent=2))
+
+
+@app.command("report")
+def report_command(
+    run: Run,
+    data: Data,
+    metadata: Metadata,
+    dev: Annotated[Path, typer.Option(help="Zip of pictures of other people.")],
+    out: Out,
+    baseline: Annotated[Path | None, typer.Option(help="A second run or seed to measure likewise.")] = None,
+    samples: int = 2000,
+    reconstructions: int = 40,
+    steps: int = 150,
+) -> None:
+    """Write report.json and sheets. nearest.png and reconstruction.png show real people: do not publish them."""
+    state = _open(run)
+    train_set = _load_clean(data, metadata, state.generator.resolution)
+    dev_set = load_portraits(dev, metadata, state.generator.resolution)
+    # The trunk that measures is the baseline's, so that a run is not judged by the network it was trained against.
+    reference = _open(baseline) if baseline is not None else state
+    spaces = Spaces(trunk_of(reference), to_signed(train_set.images))
+    models = {"final": state} | ({"baseline": reference} if baseline is not None else {})
+    figures = {
+        name: report(
+            model.average,
+            trunk_of(model),
+            spaces,
+            train_set,
+            dev_set,
+            out / name,
+            samples=samples,
+            reconstructions=reconstructions,
+            steps=steps,
+        )
+        | {"kimg": round(model.counters.images / 1000, 1)}
+        for name, model in models.items()
+    }
+    text = json.dumps(figures, indent=2)
+    (out / "report.json").write_text(text + os.linesep, encoding="utf-8")
+    _say(text)
+
+
+def main() -> int:
+    """Exit code 0, or 3 for refused input, as the `latentlayers` command has it."""
+    try:
+        app(standalone_mode=False)
+    except LatentLayersError as error:
+        typer.echo(str(error), err=True)
+        return 3
+    except typer.Abort:
+        return 5
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,66 @@
+"""From a training run to the files of a model: generator, perceptual network, directions."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import Tensor
+
+from latentlayers.checkpoints.header import ModelHeader
+from latentlayers.checkpoints.native import save_generator, write_atomically
+from latentlayers.generators.discriminator import DiscriminatorTrunk
+from latentlayers.training.directions import FittedDirection
+from latentlayers.training.state import TrainState
+
+GENERATOR_FILE = "generator.safetensors"
+FEATURES_FILE = "features.safetensors"
+DIRECTIONS_FILE = "directions.safetensors"
+FEATURES_FORMAT = "discriminator-trunk-1"
+
+
+def trunk_of(state: TrainState) -> DiscriminatorTrunk:
+    """A frozen copy of the discriminator's convolutional part."""
+    trunk = DiscriminatorTrunk(state.discriminator.config)
+    trunk.load_trunk({name: value.detach().cpu() for name, value in state.discriminator.state_dict().items()})
+    return trunk.requires_grad_(False).eval()
+
+
+def export_model(state: TrainState, folder: Path, *, name: str, licence: str, provenance: str) -> None:
+    """Write the averaged generator and the trunk, kernels in float16, for `ModelStore` to find.
+
+    Raises:
+        Exhausted, PreconditionFailed: the disk is full or the folder cannot be written to.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    header = ModelHeader(
+        name=name,
+        family=state.average.family,
+        config=state.average.config.to_json(),
+        licence=licence,
+        provenance=provenance,
+        domain="portraits",
+    )
+    save_generator(folder / GENERATOR_FILE, state.average, header, half=True)
+    save_features(trunk_of(state), folder / FEATURES_FILE)
+
+
+def save_features(trunk: DiscriminatorTrunk, path: Path) -> None:
+    """The trunk as safetensors, kernels in float16; metadata `format` and `config` say how to rebuild it."""
+    tensors = {
+        name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in trunk.state_dict().items()
+    }
+    metadata = {"format": FEATURES_FORMAT, "config": json.dumps(trunk.config.to_json())}
+    write_atomically(path, safetensors.torch.save(tensors, metadata))
+
+
+def save_directions(directions: Mapping[str, FittedDirection], path: Path) -> None:
+    """One float32 tensor [num_ws, w_dim] per name; metadata `evidence` is the figures of each as JSON."""
+    tensors: dict[str, Tensor] = {
+        name: fitted.direction.to(torch.float32).contiguous() for name, fitted in directions.items()
+    }
+    evidence = {name: fitted.evidence for name, fitted in directions.items()}
+    write_atomically(path, safetensors.torch.save(tensors, {"evidence": json.dumps(evidence)}))
