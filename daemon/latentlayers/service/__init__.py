@@ -1,0 +1,1 @@
+"""The front process: listens, authenticates, queues, supervises the worker. Imports neither torch nor numpy."""
