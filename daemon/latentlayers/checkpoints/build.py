@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN2, StyleGAN2Config
-from latentlayers.generators.ops import fir_kernel
 
 MAX_RESOLUTION = 4096
 MAX_SIDES = MAX_RESOLUTION.bit_length() - 2  # 4, 8, ... MAX_RESOLUTION
@@ -76,9 +77,21 @@ def config_from_json(data: Mapping[str, Any]) -> StyleGAN2Config:
         raise corrupt(f"its config is not one of StyleGAN2 ({error!s:.200})") from None
 
 
-def expected_shapes(cfg: StyleGAN2Config) -> dict[str, tuple[int, ...]]:
-    """Name and shape of every array that `build` needs; nothing is allocated."""
-    return _shapes(_skeleton(cfg))
+def least_size(cfg: StyleGAN2Config) -> int:
+    """How many numbers the network's kernels, matrices and noise maps hold; there are a few more in its vectors."""
+    sides = sorted(cfg.channels)
+    widths = [cfg.channels[side] for side in sides]
+    embed = (cfg.embed_features or cfg.w_dim) if cfg.c_dim else 0
+    hidden = cfg.layer_features or cfg.w_dim
+    layers = [cfg.z_dim + embed, *[hidden] * (cfg.mapping_layers - 1), cfg.w_dim]
+    inputs = [widths[0], *[width for pair in pairwise(widths) for width in pair]]
+    outputs = [widths[0], *[width for width in widths[1:] for _ in range(2)]]
+    return (
+        cfg.c_dim * embed
+        + sum(a * b for a, b in pairwise(layers))
+        + sum(9 * a * b + a * cfg.w_dim for a, b in zip(inputs, outputs, strict=True))
+        + (sum(2 * side**2 for side in sides) - 16 if cfg.use_noise else 0)
+    )
 
 
 def resample_taps(name: str, kernel: Tensor) -> tuple[float, ...]:
@@ -111,47 +124,46 @@ def build(cfg: StyleGAN2Config, arrays: Mapping[str, Tensor]) -> StyleGAN2:
     """The generator with these weights, in float32 on the CPU, frozen.
 
     Args:
-        arrays: exactly the names and shapes of `expected_shapes(cfg)`, any floating dtype. Only `mapping.w_avg` may
-            be left out; it is then estimated.
+        arrays: one for each entry of the generator's state_dict that is not `derived`, in any floating dtype. Only
+            `mapping.w_avg` may be left out; it is then estimated.
 
     Raises:
         CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN or infinity.
     """
-    generator = _skeleton(check_config(cfg))
-    shapes = _shapes(generator)
-    has_mean = W_AVG in arrays
-    if not has_mean:
-        arrays = {**arrays, W_AVG: torch.zeros(cfg.w_dim)}
-    for name in [*shapes, *arrays]:
-        if name not in arrays:
-            raise corrupt(f"{name} is missing")
-        if name not in shapes:
+    check_config(cfg)
+    if least_size(cfg) > sum(array.numel() for array in arrays.values()):
+        raise corrupt("it holds fewer weights than its sizes call for")
+    with _Uninitialised():
+        generator = StyleGAN2(cfg)
+    state = {name: tensor for name, tensor in generator.state_dict().items() if not derived(name)}
+    for name in arrays:
+        if name not in state:
             raise corrupt(f"{name:.100} has no place in this network")
-        if tuple(arrays[name].shape) != shapes[name]:
-            raise corrupt(f"{name} has shape {list(arrays[name].shape)}, not {list(shapes[name])}")
-    state = {name: _finite(name, arrays[name]) for name in shapes}
-    kernel = fir_kernel(cfg.resample_filter)
-    state |= {name: kernel for name in generator.state_dict() if derived(name)}
-    generator.load_state_dict(state, assign=True)
-    if not has_mean:
+    for name, weight in state.items():
+        if name in arrays:
+            _fill(name, weight, arrays[name])
+        elif name != W_AVG:
+            raise corrupt(f"{name} is missing")
+    if W_AVG not in arrays:
         generator.w_avg.copy_(mean_latent(generator))
-    return generator.requires_grad_(False).eval()
+    return generator
 
 
-def _skeleton(cfg: StyleGAN2Config) -> StyleGAN2:
-    with torch.device("meta"):
-        return StyleGAN2(cfg)
+class _Uninitialised(TorchFunctionMode):
+    """While it lasts, random initial weights are left unset: all of them are about to be replaced."""
+
+    def __torch_function__(
+        self, func: Callable[..., Any], types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        return (torch.empty if func is torch.randn else func)(*args, **(kwargs or {}))
 
 
-def _shapes(skeleton: StyleGAN2) -> dict[str, tuple[int, ...]]:
-    return {name: tuple(tensor.shape) for name, tensor in skeleton.state_dict().items() if not derived(name)}
-
-
-def _finite(name: str, tensor: Tensor) -> Tensor:
-    if not tensor.is_floating_point():
-        raise corrupt(f"{name} holds {str(tensor.dtype).removeprefix('torch.')} instead of real numbers")
-    # A copy of its own, so that no weight keeps the whole file in memory or shares another's storage.
-    tensor = tensor.detach().to("cpu", torch.float32, copy=True).contiguous()
-    if not bool(torch.isfinite(tensor).all()):
+def _fill(name: str, weight: Tensor, array: Tensor) -> None:
+    if not array.is_floating_point():
+        raise corrupt(f"{name} holds {str(array.dtype).removeprefix('torch.')} instead of real numbers")
+    if array.shape != weight.shape:
+        raise corrupt(f"{name} has shape {list(array.shape)}, not {list(weight.shape)}")
+    weight.copy_(array)
+    # A sum of finite float32 numbers cannot overflow in float64, so it is finite exactly if all of them are.
+    if not math.isfinite(weight.sum(dtype=torch.float64)):
         raise corrupt(f"{name} holds numbers that are not finite")
-    return tensor

@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.build import build, config_from_json, derived, expected_shapes
+from latentlayers.checkpoints.build import build, config_from_json, derived
 from latentlayers.checkpoints.header import METADATA_KEY, Layout, ModelHeader, read_layout
 from latentlayers.checkpoints.refusals import corrupt, decoding, open_bounded, unsupported
 from latentlayers.errors import Exhausted, PreconditionFailed
@@ -53,13 +53,7 @@ def load_generator_native(path: str | Path) -> tuple[StyleGAN2, ModelHeader]:
         header = layout.header
         if header.family != StyleGAN2.family:
             raise unsupported(f"its family is {header.family!r:.80}", "Update Latent Layers.")
-        cfg = config_from_json(header.config)
-        for name, shape in expected_shapes(cfg).items():  # before any weight is read
-            if name not in layout.tensors:
-                raise corrupt(f"{name} is missing")
-            if layout.tensors[name].shape != shape:
-                raise corrupt(f"{name} has shape {list(layout.tensors[name].shape)}, not {list(shape)}")
-        return build(cfg, read_tensors(file, layout)), header
+        return build(config_from_json(header.config), read_tensors(file, layout)), header
 
 
 def read_tensors(file: BinaryIO, layout: Layout) -> Mapping[str, Tensor]:

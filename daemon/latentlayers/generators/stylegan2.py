@@ -143,7 +143,10 @@ class SynthesisLayer(nn.Module):
             return self.noise_const[None, None]
         if noise == "random":
             return torch.randn(n, 1, self.side, self.side, device=device)
-        return next(taken).to(device).float().reshape(-1, 1, self.side, self.side)
+        given = next(taken, None)
+        if given is None:
+            raise ValueError("noise has fewer maps than there are convolutions")
+        return given.to(device).float().reshape(-1, 1, self.side, self.side)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         gain = gain * SQRT2
