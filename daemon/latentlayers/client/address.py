@@ -24,11 +24,13 @@ class Endpoint:
         target: as gRPC wants it: "unix:/path" or "host:port".
         token: for TCP; "" where none is needed.
         certificate: the PEM certificate to trust, for TLS; None: no TLS.
+        token_file: where the token was read; None if it came from elsewhere.
     """
 
     target: str
     token: str = field(default="", repr=False)
     certificate: bytes | None = field(default=None, repr=False)
+    token_file: Path | None = None
 
     @property
     def local(self) -> bool:
@@ -77,7 +79,7 @@ def given_endpoint(address: str | None, paths: Paths, environ: Mapping[str, str]
     if announced is not None and announced.target == target and not token:
         return announced
     if not token and not target.startswith("unix:") and Endpoint(target).local:
-        token = _read(paths.token_file).decode("ascii", "ignore").strip()
+        token = _token(paths.token_file)
     return Endpoint(target, token, _certificate(Path(certificate)) if certificate else None)
 
 
@@ -88,8 +90,9 @@ def announced_endpoint(paths: Paths) -> Endpoint | None:
         token_file, certificate = announcement["token_file"], announcement["tls_certificate"]
         return Endpoint(
             parse_address(announcement["address"]),
-            _read(Path(token_file)).decode("ascii", "ignore").strip() if token_file else "",
+            _token(Path(token_file)) if token_file else "",
             _certificate(Path(certificate)) if certificate else None,
+            Path(token_file) if token_file else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, InvalidInput):
         return None
@@ -104,6 +107,10 @@ def _certificate(path: Path) -> bytes:
             f"The certificate {path} cannot be read: {error.strerror}.",
             f"Set {CERTIFICATE_VARIABLE} to a PEM file that you may read.",
         ) from None
+
+
+def _token(file: Path) -> str:
+    return _read(file).decode("ascii", "ignore").strip()
 
 
 def _read(path: Path) -> bytes:

@@ -9,6 +9,7 @@ from typing import Any
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from latentlayers.client import operations as ops
+from latentlayers.client.address import Endpoint
 from latentlayers.client.connection import connect
 from latentlayers.client.embeddings import Embeddings
 from latentlayers.client.events import EditResult, EmbedResult
@@ -56,14 +57,14 @@ class Client:
         self.embeddings = Embeddings(self._connection, timeout)
 
     @property
-    def address(self) -> str:
-        """Where the daemon listens: "unix:/path" or "host:port"."""
-        return self._connection.endpoint.target
+    def endpoint(self) -> Endpoint:
+        """Where the daemon listens."""
+        return self._connection.endpoint
 
     @property
-    def local(self) -> bool:
-        """True if the daemon certainly runs on this machine, so that file paths mean the same to it."""
-        return self._connection.endpoint.local
+    def address(self) -> str:
+        """ "unix:/path" or "host:port"."""
+        return self.endpoint.target
 
     def close(self) -> None:
         """Ends all running calls; the daemon stays."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,6 +60,10 @@ class Image:
     weight: float
     latent: Latent | None
 
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """As `Picture.save`."""
+        self.picture.save(path)
+
 
 @dataclass(frozen=True)
 class Notice:
@@ -103,7 +107,7 @@ def event_from_wire(message: editing_service_pb2.EditEvent) -> Event | None:
 
 @dataclass(frozen=True)
 class EditResult:
-    """What a finished call gave.
+    """What a finished call gave; `result[0]`, `len(result)` and iteration are those of its images.
 
     Attributes:
         images: in order.
@@ -115,6 +119,15 @@ class EditResult:
     embeddings: Mapping[str, EmbeddingInfo]
     reused: frozenset[str]
     notices: tuple[Notice, ...]
+
+    def __getitem__(self, index: int) -> Image:
+        return self.images[index]
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __iter__(self) -> Iterator[Image]:
+        return iter(self.images)
 
     def save(self, folder: str | os.PathLike[str], name: str = "image") -> list[Path]:
         """Writes name-00.png, name-01.png … into an existing folder; returns the paths. Raises as `Picture.save`."""

@@ -5,8 +5,11 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from latentlayers.errors import Exhausted, InvalidInput, LatentLayersError, PreconditionFailed
 
@@ -27,10 +30,7 @@ def read_file(path: Path, limit: int, what: str = "picture") -> bytes:
     except FileNotFoundError:
         raise InvalidInput("FILE_NOT_FOUND", f"There is no file {path}.", "Check the path.") from None
     except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise InvalidInput(
-            "FILE_UNREADABLE", f"{path} cannot be read: {reason}.", "Check that you may read the file."
-        ) from None
+        raise _unreadable(path, error) from None
 
 
 def too_large(name: str, size: int, limit: int) -> Exhausted:
@@ -52,12 +52,33 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         Exhausted: DISK_FULL. PreconditionFailed: OUTPUT_NOT_WRITABLE.
     """
+    with _replacing(path) as file:
+        file.write(data)
+
+
+def copy_file(source: Path, path: Path) -> None:
+    """As `write_file`, with the content of another file.
+
+    Raises:
+        InvalidInput: FILE_UNREADABLE for the source. Exhausted, PreconditionFailed: as `write_file`.
+    """
+    try:
+        content = source.open("rb")
+    except OSError as error:
+        raise _unreadable(source, error) from None
+    with content, _replacing(path) as file:
+        shutil.copyfileobj(content, file, 1 << 20)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """A file that takes the place of `path` once the block has ended well."""
     temporary: Path | None = None
     try:
         mode = _mode_of(path)
         with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}-", delete=False) as file:
             temporary = Path(file.name)
-            file.write(data)
+            yield file
         temporary.chmod(mode)
         temporary.replace(path)
         temporary = None
@@ -103,6 +124,11 @@ def write_error(path: Path, error: OSError) -> LatentLayersError:
         f"{path} cannot be written: {error.strerror or type(error).__name__}.",
         "Choose another place with -o, or make the folder writable for you.",
     )
+
+
+def _unreadable(path: Path, error: OSError) -> InvalidInput:
+    reason = error.strerror or type(error).__name__
+    return InvalidInput("FILE_UNREADABLE", f"{path} cannot be read: {reason}.", "Check that you may read the file.")
 
 
 def _mode_of(path: Path) -> int:

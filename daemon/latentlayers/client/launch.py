@@ -74,10 +74,12 @@ def _detached() -> dict[str, Any]:
 
 def _failed(what: str, output: Path) -> LatentLayersError:
     try:
-        tail = output.read_text("utf-8", "replace")[-_LOG_TAIL:].strip().splitlines()
+        lines = output.read_text("utf-8", "replace")[-_LOG_TAIL:].splitlines()
     except OSError:
-        tail = []
-    said = f": {tail[-1]}" if tail else "."
+        lines = []
+    # Of a traceback, only the last line is not indented; of our own errors, sentence and remedy.
+    tail = " ".join([line for line in lines if line.strip() and not line.startswith(" ")][-2:])
+    said = f": {tail}" if tail else "."
     return Unavailable(
         "DAEMON_START_FAILED", f"{what}{said}", f"Read {output}, or run `latentlayers doctor` to see what is wrong."
     )

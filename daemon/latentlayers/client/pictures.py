@@ -49,10 +49,15 @@ class Picture:
 
     message: picture_pb2.Picture
 
+    @classmethod
+    def of_encoded(cls, data: bytes) -> Picture:
+        """From the bytes of a PNG file."""
+        return cls(picture_pb2.Picture(encoded=data))
+
     @property
     def png(self) -> bytes:
         """The picture as a PNG file."""
-        return self.message.encoded or self._encode("PNG")
+        return self.message.encoded or encode_image(self.image(), "PNG")
 
     def image(self) -> PillowImage.Image:
         """The picture as a Pillow image, 8 bits per channel, straight alpha."""
@@ -78,16 +83,7 @@ class Picture:
             Exhausted: DISK_FULL. PreconditionFailed: OUTPUT_NOT_WRITABLE.
         """
         file_format = output_format(Path(path))
-        write_file(Path(path), self.png if file_format == "PNG" else self._encode(file_format))
-
-    def _encode(self, file_format: str) -> bytes:
-        image = self.image()
-        if file_format == "JPEG" and image.mode in ("RGBA", "LA"):
-            image = image.convert("RGB")
-        options = {"quality": 95} if file_format in ("JPEG", "WEBP") else {}
-        buffer = io.BytesIO()
-        image.save(buffer, file_format, **options)
-        return buffer.getvalue()
+        write_file(Path(path), self.png if file_format == "PNG" else encode_image(self.image(), file_format))
 
 
 def output_format(path: Path) -> str:
@@ -104,6 +100,21 @@ def output_format(path: Path) -> str:
             f"{path.name!r} does not say which picture format to write.",
             "End the name in .png, .jpg, .webp or .tif.",
         ) from None
+
+
+def save_image(image: PillowImage.Image, path: Path) -> None:
+    """Writes a Pillow image as `Picture.save` does; raises the same."""
+    write_file(path, encode_image(image, output_format(path)))
+
+
+def encode_image(image: PillowImage.Image, file_format: str) -> bytes:
+    """A file of one of the `FORMATS`; JPEG loses transparency."""
+    if file_format == "JPEG" and image.mode in ("RGBA", "LA"):
+        image = image.convert("RGB")
+    options = {"quality": 95} if file_format in ("JPEG", "WEBP") else {}
+    buffer = io.BytesIO()
+    image.save(buffer, file_format, **options)
+    return buffer.getvalue()
 
 
 @dataclass(frozen=True)
