@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.build import build, config_from_json, derived
+from latentlayers.checkpoints.build import W_AVG, build, config_from_json, derived
 from latentlayers.checkpoints.header import METADATA_KEY, Layout, ModelHeader, read_layout
 from latentlayers.checkpoints.refusals import corrupt, decoding, open_bounded, unsupported
 from latentlayers.errors import Exhausted, PreconditionFailed
@@ -53,6 +53,8 @@ def load_generator_native(path: str | Path) -> tuple[StyleGAN2, ModelHeader]:
         header = layout.header
         if header.family != StyleGAN2.family:
             raise unsupported(f"its family is {header.family!r:.80}", "Update Latent Layers.")
+        if W_AVG not in layout.tensors:  # `build` would estimate it
+            raise corrupt(f"{W_AVG} is missing")
         return build(config_from_json(header.config), read_tensors(file, layout)), header
 
 
