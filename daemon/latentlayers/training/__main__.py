@@ -156,7 +156,7 @@ def directions_command(
     portraits = _load_clean(data, metadata, generator.resolution)
     examples = choose_examples(portraits, "happy", "neutral", per_class)
     images = to_signed(portraits.images[torch.from_numpy(examples.index)])
-    ws = embed(generator, trunk, images, steps=steps, show=_say)
+    ws = embed(generator, trunk, images, steps=steps, dtype=torch.bfloat16, show=_say)
     fitted = fit_direction(ws, examples, scale=scale)
     with torch.no_grad():
         drawn = torch.cat([generator.synthesize(part) for part in torch.split(ws, 16)])

@@ -12,20 +12,40 @@ from torch import Tensor
 
 from latentlayers.checkpoints.header import ModelHeader
 from latentlayers.checkpoints.native import save_generator, write_atomically
-from latentlayers.generators.discriminator import DiscriminatorTrunk
+from latentlayers.generators.discriminator import DiscriminatorTrunk, ResidualBlock
 from latentlayers.training.directions import FittedDirection
+from latentlayers.training.grids import draw_samples
 from latentlayers.training.state import TrainState
 
 GENERATOR_FILE = "generator.safetensors"
 FEATURES_FILE = "features.safetensors"
 DIRECTIONS_FILE = "directions.safetensors"
+CALIBRATION_SAMPLES = 128
 FEATURES_FORMAT = "discriminator-trunk-1"
 
 
+@torch.no_grad()
 def trunk_of(state: TrainState) -> DiscriminatorTrunk:
-    """A frozen copy of the discriminator's convolutional part."""
+    """The discriminator's convolutional part as a perceptual network: a frozen copy, calibrated.
+
+    A discriminator's activations grow from layer to layer (tenfold at the last one here), so that in a sum of squared
+    differences one layer would be all that counts. As its activation is positively homogeneous, each layer can be
+    divided by the RMS of its output and the next one multiplied by it without changing what is computed; after
+    this every tap of `features` has RMS 1 over the generator's samples.
+    """
     trunk = DiscriminatorTrunk(state.discriminator.config)
     trunk.load_trunk({name: value.detach().cpu() for name, value in state.discriminator.state_dict().items()})
+    samples = draw_samples(state.average, CALIBRATION_SAMPLES)
+    blocks: list[ResidualBlock] = [getattr(trunk, f"b{side}") for side in trunk.sides]
+    makers = [[trunk.stem], *([block.conv1, block.skip] for block in blocks)]
+    takers = [*([block.conv0, block.skip] for block in blocks), []]
+    for tap, (made_by, taken_by) in enumerate(zip(makers, takers, strict=True)):
+        rms = trunk.features(samples)[tap].square().mean().sqrt()
+        for conv in made_by:
+            for parameter in conv.parameters():
+                parameter.div_(rms)
+        for conv in taken_by:
+            conv.weight.mul_(rms)
     return trunk.requires_grad_(False).eval()
 
 

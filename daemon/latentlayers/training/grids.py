@@ -45,6 +45,14 @@ def sample_grid(
 
 
 @torch.no_grad()
+def draw_samples(generator: Generator, count: int, seed: int = 11) -> Tensor:
+    """[count, 3, R, R] in [-1, 1], untruncated: the same ones every time for one `seed`."""
+    random = torch.Generator().manual_seed(seed)
+    ws = generator.map(torch.randn(count, generator.z_dim, generator=random).to(generator.w_avg.device))
+    return torch.cat([generator.synthesize(part).clamp(-1, 1) for part in torch.split(ws, 32)])
+
+
+@torch.no_grad()
 def measure_w_avg(generator: Generator, count: int = 20_000) -> Tensor:
     """[w_dim]: the mean of w over the prior, from `count` fixed samples."""
     random = torch.Generator().manual_seed(GRID_SEED)

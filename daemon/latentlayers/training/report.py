@@ -14,7 +14,7 @@ from latentlayers.generators.base import Generator
 from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.training.data import Portraits
 from latentlayers.training.embed import embed, psnr
-from latentlayers.training.grids import sample_grid, save_png, tile
+from latentlayers.training.grids import draw_samples, sample_grid, save_png, tile
 
 PIXEL_COMPONENTS = 192
 SHEET_PAIRS = 32
@@ -23,15 +23,6 @@ SHEET_PAIRS = 32
 def to_signed(images: Tensor) -> Tensor:
     """uint8 [N, 3, R, R] -> float32 in [-1, 1]."""
     return images.float() / 127.5 - 1
-
-
-@torch.no_grad()
-def draw_samples(generator: Generator, count: int, seed: int = 11) -> Tensor:
-    """[count, 3, R, R] in [-1, 1], untruncated, with fresh noise maps."""
-    random = torch.Generator().manual_seed(seed)
-    torch.manual_seed(seed)
-    ws = generator.map(torch.randn(count, generator.z_dim, generator=random))
-    return torch.cat([generator.synthesize(part, noise="random").clamp(-1, 1) for part in torch.split(ws, 32)])
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
