@@ -164,3 +164,79 @@ def upfirdn2d(x: Tensor, f: Tensor, *, up: int, padding: tuple[int, int], gain: 
         for j in range(taps):
             out += f[taps - 1 - i, taps - 1 - j] * wide[:, :, i : i + rows, j : j + columns]
     return out * gain
+
+
+# --- rosinality's layout ----------------------------------------------------------------------------------------------
+
+
+def rosinality_state(generator: StyleGAN2) -> dict[str, Tensor]:
+    """The state_dict of rosinality's Generator with the same weights."""
+    ours = generator.state_dict()
+    kernel = ours["synthesis.b4.resample_filter"] * 4
+    state: dict[str, Tensor] = {"input.input": ours["synthesis.b4.const"][None]}
+
+    def modulated(name: str, source: str) -> None:
+        state[f"{name}.conv.weight"] = ours[f"{source}.weight"][None]
+        state[f"{name}.conv.modulation.weight"] = ours[f"{source}.affine.weight"]
+        state[f"{name}.conv.modulation.bias"] = ours[f"{source}.affine.bias"]
+
+    for i in range(generator.config.mapping_layers):
+        state[f"style.{i + 1}.weight"] = ours[f"mapping.fc{i}.weight"]
+        state[f"style.{i + 1}.bias"] = ours[f"mapping.fc{i}.bias"]
+    convs = [f"synthesis.b{side}.{conv}" for side in generator.synthesis.sides for conv in ("conv0", "conv1")][1:]
+    for k, source in enumerate(convs):
+        name = "conv1" if k == 0 else f"convs.{k - 1}"
+        modulated(name, source)
+        state[f"{name}.activate.bias"] = ours[f"{source}.bias"]
+        state[f"{name}.noise.weight"] = ours[f"{source}.noise_strength"][None]
+        state[f"noises.noise_{k}"] = ours[f"{source}.noise_const"][None, None]
+        if source.endswith("conv0"):
+            state[f"{name}.conv.blur.kernel"] = kernel
+    for i, side in enumerate(generator.synthesis.sides):
+        name = "to_rgb1" if i == 0 else f"to_rgbs.{i - 1}"
+        modulated(name, f"synthesis.b{side}.torgb")
+        state[f"{name}.bias"] = ours[f"synthesis.b{side}.torgb.bias"][None, :, None, None]
+    return state
+
+
+# --- NVIDIA's TensorFlow layout ---------------------------------------------------------------------------------------
+
+
+class Network:
+    """Stands in for dnnlib.tflib.network.Network while a reference file is changed."""
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+
+    def rename(self, old: str, new: str) -> None:
+        variables = self.__dict__["variables"]
+        variables[:] = [(new if name == old else name, value) for name, value in variables]
+
+
+class _OwnFileUnpickler(pickle.Unpickler):
+    """Only for the files beside these tests, which we made."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        return Network if name == "Network" else super().find_class(module, name)
+
+
+def tf_network(path: Path) -> Any:
+    """Gs of a TensorFlow reference file, as an object whose `static_kwargs` and `components` can be changed."""
+    with path.open("rb") as file:
+        return _OwnFileUnpickler(file).load()[2]
+
+
+def tf_pickle(path: Path, network: Any) -> Path:
+    """Write (None, None, network) as TensorFlow's StyleGAN2 would."""
+    names = ["dnnlib", "dnnlib.tflib", "dnnlib.tflib.network"]
+    modules = {name: ModuleType(name) for name in names}
+    modules["dnnlib.tflib.network"].Network = Network  # type: ignore[attr-defined]
+    Network.__module__ = "dnnlib.tflib.network"
+    sys.modules.update(modules)
+    try:
+        path.write_bytes(pickle.dumps((None, None, network), protocol=4))
+    finally:
+        Network.__module__ = __name__
+        for name in names:
+            del sys.modules[name]
+    return path
