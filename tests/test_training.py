@@ -52,7 +52,7 @@ from latentlayers.training.flat import adam_step, flatten_parameters
 from latentlayers.training.grids import draw_samples, measure_w_avg, tile
 from latentlayers.training.growth import open_discriminator_stem, open_generator_side
 from latentlayers.training.loop import train
-from latentlayers.training.report import Spaces, frechet_distance, nearest, report
+from latentlayers.training.report import Yardstick, frechet_distance, nearest, report
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.shared import RunPlan
 from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, save_state, seed_state
@@ -598,9 +598,17 @@ def test_a_report_holds_its_figures_and_sheets(tmp_path: Path) -> None:
     state = small_state()
     rows = [{"kind": "colour" if i % 2 else "mono"} for i in range(40)]
     portraits = Portraits(random_images(40), rows)
-    spaces = Spaces(trunk_of(state), portraits.images.float() / 127.5 - 1)
+    yardstick = Yardstick(trunk_of(state), {"train": portraits.images.float() / 127.5 - 1})
     figures = report(
-        state.average, trunk_of(state), spaces, portraits, portraits, tmp_path, samples=40, reconstructions=4, steps=3
+        state.average,
+        trunk_of(state),
+        yardstick,
+        portraits,
+        portraits,
+        tmp_path,
+        samples=40,
+        reconstructions=4,
+        steps=3,
     )
     assert figures["copying"]["32px"]["unseen"]["median"] == pytest.approx(0, abs=0.5)
     assert json.loads(json.dumps(figures)) == figures

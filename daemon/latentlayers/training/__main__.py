@@ -14,13 +14,13 @@ import typer
 from latentlayers.errors import InvalidInput, LatentLayersError
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
-from latentlayers.training.data import Portraits, is_clean_photograph, load_portraits, sampling_weights
+from latentlayers.training.data import Portraits, Sampler, is_clean_photograph, load_portraits, sampling_weights
 from latentlayers.training.directions import choose_examples, colour_leakage, fit_direction
 from latentlayers.training.embed import embed, psnr
 from latentlayers.training.export import DIRECTIONS_FILE, export_model, save_directions, trunk_of
 from latentlayers.training.grids import save_png, tile
 from latentlayers.training.loop import train
-from latentlayers.training.report import Spaces, report, to_signed
+from latentlayers.training.report import Yardstick, report, to_signed
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.shared import RunPlan
 from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, seed_state
@@ -190,13 +190,15 @@ def report_command(
     dev_set = load_portraits(dev, metadata, state.generator.resolution)
     # The trunk that measures is the baseline's, so that a run is not judged by the network it was trained against.
     reference = _open(baseline) if baseline is not None else state
-    spaces = Spaces(trunk_of(reference), to_signed(train_set.images))
+    weights = sampling_weights(train_set, TrainSettings.balance)
+    as_trained = Sampler(train_set.images, weights, (0,)).draw(2 * samples, torch.device("cpu"))
+    yardstick = Yardstick(trunk_of(reference), {"train": as_trained, "dev": to_signed(dev_set.images)})
     models = {"final": state} | ({"baseline": reference} if baseline is not None else {})
     figures = {
         name: report(
             model.average,
             trunk_of(model),
-            spaces,
+            yardstick,
             train_set,
             dev_set,
             out / name,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -52,29 +53,40 @@ def shrink(images: Tensor, side: int) -> Tensor:
     return F.adaptive_avg_pool2d(images, side)
 
 
-class Spaces:
-    """The two spaces Frechet distances are taken in, fitted to reference pictures [N, 3, R, R] in [-1, 1].
+class Yardstick:
+    """Frechet distances of drawn pictures to sets of real ones, in two spaces.
 
-    "features": pooled features of a fixed trunk, each divided by its standard deviation over the reference.
-    "pixels_32": the leading principal components of the reference's pixels at 32 px.
+    "features": pooled features of a fixed trunk, each divided by its standard deviation over the first set.
+    "pixels_32": the leading principal components of the first set's pixels at 32 px.
+
+    Args:
+        references: real pictures [n, 3, R, R] in [-1, 1] by the set's name.
     """
 
-    def __init__(self, trunk: DiscriminatorTrunk, reference: Tensor) -> None:
+    def __init__(self, trunk: DiscriminatorTrunk, references: Mapping[str, Tensor]) -> None:
         self._trunk = trunk
-        self._deviation = pooled_features(trunk, reference).std(dim=0).clamp_min(1e-6)
-        pixels = shrink(reference, 32).flatten(1)
+        first = next(iter(references.values()))
+        self._deviation = pooled_features(trunk, first).std(dim=0).clamp_min(1e-6)
+        pixels = shrink(first, 32).flatten(1)
         self._mean = pixels.mean(dim=0)
         torch.manual_seed(0)  # pca_lowrank draws its start
         count = min(PIXEL_COMPONENTS, len(pixels) - 1)
         self._components = torch.pca_lowrank(pixels - self._mean, q=count, center=False)[2]
+        self._references = {name: self._coordinates(images) for name, images in references.items()}
 
-    def distances(self, a: Tensor, b: Tensor) -> dict[str, float]:
-        """Frechet distances between two sets of pictures."""
-        features = frechet_distance(*(pooled_features(self._trunk, images) / self._deviation for images in (a, b)))
-        pixels = frechet_distance(
-            *((shrink(images, 32).flatten(1) - self._mean) @ self._components for images in (a, b))
-        )
-        return {"features": round(features, 2), "pixels_32": round(pixels, 2)}
+    def _coordinates(self, images: Tensor) -> dict[str, Tensor]:
+        return {
+            "features": pooled_features(self._trunk, images) / self._deviation,
+            "pixels_32": (shrink(images, 32).flatten(1) - self._mean) @ self._components,
+        }
+
+    def distances(self, images: Tensor) -> dict[str, dict[str, float]]:
+        """Per reference set and space. To compare models, draw the same number of pictures from each."""
+        drawn = self._coordinates(images)
+        return {
+            name: {space: round(frechet_distance(drawn[space], rows), 2) for space, rows in known.items()}
+            for name, known in self._references.items()
+        }
 
 
 @dataclass(frozen=True)
@@ -144,7 +156,7 @@ def reconstruction(
 def report(
     generator: Generator,
     trunk: DiscriminatorTrunk,
-    spaces: Spaces,
+    yardstick: Yardstick,
     train: Portraits,
     dev: Portraits,
     folder: Path,
@@ -157,16 +169,14 @@ def report(
 
     Args:
         trunk: features for embedding: the model's own.
-        spaces: where Frechet distances are taken; the same for all models that are to be compared.
+        yardstick: the same for all models that are to be compared.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for truncation in (0.7, 1.0):
         save_png(sample_grid(generator, truncation), folder / f"samples-{truncation}.png")
     drawn = draw_samples(generator, samples)
-    shown, unseen = to_signed(train.images), to_signed(dev.images)
     return {
-        "frechet_to_train": spaces.distances(drawn, shown),
-        "frechet_to_dev": spaces.distances(drawn, unseen),
-        "copying": copying(drawn, shown, unseen, folder),
+        "frechet": yardstick.distances(drawn),
+        "copying": copying(drawn, to_signed(train.images), to_signed(dev.images), folder),
         "reconstruction": reconstruction(generator, trunk, dev, reconstructions, steps, folder),
     }
