@@ -12,6 +12,7 @@ from google.protobuf.message import Message
 
 from latentlayers.errors import LatentLayersError
 from latentlayers.service.job import Job
+from latentlayers.service.logs import call_number
 from latentlayers.service.outbox import Outbox
 from latentlayers.service.scheduler import Scheduler
 
@@ -45,6 +46,7 @@ class Calls:
         """
         remaining = context.time_remaining()
         job = Job(
+            call_number.get(),
             method,
             request.SerializeToString(),
             event_type,
@@ -53,7 +55,7 @@ class Calls:
             deadline=None if remaining is None else asyncio.get_running_loop().time() + remaining,
         )
         self._scheduler.submit(job)
-        log.log(job.log_level, "%s is job %d", method, job.number)
+        log.log(job.log_level, "%s", method)
         # Unlike a `finally` here, this runs at once when the call ends while a response is being sent.
         # (The stubs ask for a class of their own instead of something that can be called.)
         context.add_done_callback(lambda _: self._scheduler.withdraw(job))  # type: ignore[arg-type]

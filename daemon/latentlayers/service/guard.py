@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import hmac
+import itertools
 import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
@@ -12,7 +12,7 @@ import grpc
 import grpc.aio
 
 from latentlayers.errors import Exhausted, Kind, LatentLayersError
-from latentlayers.service.logs import request_id
+from latentlayers.service.logs import call_number
 from latentlayers.service.status import abort
 
 log = logging.getLogger(__name__)
@@ -33,6 +33,8 @@ class Unauthenticated(LatentLayersError):
 class Guard(grpc.aio.ServerInterceptor):
     """Refuses callers without the token and requests above the limit; gives every failure a typed status.
 
+    Numbers the calls, too: see `logs.call_number`.
+
     Args:
         token: what `authorization: Bearer` must be followed by; "": nothing is asked for.
         most_bytes: the largest request.
@@ -40,11 +42,14 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def __init__(self, *, token: str, most_bytes: int) -> None:
         self._expected, self._most_bytes = f"Bearer {token}".encode() if token else b"", most_bytes
+        self._numbers = itertools.count(1)
 
     async def intercept_service(
         self, continuation: Callable[[grpc.HandlerCallDetails], Awaitable[Handler]], details: grpc.HandlerCallDetails
     ) -> Handler:
         """Wraps the handler of our own services; health and reflection only need the token."""
+        # Here and not in the handler, which waits for the request first: those of two calls may overtake each other.
+        call_number.set(next(self._numbers))
         if self._expected and not self._authorised(details):
             return grpc.unary_unary_rpc_method_handler(_refuse)
         handler = await continuation(details)
@@ -66,7 +71,6 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _unary(self, behaviour: Handler, method: str) -> Handler:
         async def guarded(request: Any, context: Context) -> Any:
-            request_id.set(secrets.token_hex(4))
             try:
                 self._check_size(request)
                 return await behaviour(request, context)
@@ -77,7 +81,6 @@ class Guard(grpc.aio.ServerInterceptor):
 
     def _streaming(self, behaviour: Handler, method: str) -> Handler:
         async def guarded(request: Any, context: Context) -> AsyncIterator[Any]:
-            request_id.set(secrets.token_hex(4))
             try:
                 self._check_size(request)
                 async for response in behaviour(request, context):
@@ -115,7 +118,7 @@ async def _fail(method: str, error: Exception, context: Context) -> None:
         log.error("%s failed unexpectedly", method, exc_info=error)
         error = LatentLayersError(
             "INTERNAL",
-            f"Something unexpected went wrong (log id {request_id.get()}).",
+            f"Something unexpected went wrong (call {call_number.get()} in the log).",
             "This is a bug: please report it with the output of `latentlayers doctor`.",
         )
     else:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import logging
 from dataclasses import dataclass, field
 
@@ -12,14 +11,13 @@ from google.protobuf.message import Message
 from latentlayers.service.outbox import Outbox
 from latentlayers.v1 import editing_service_pb2 as editing
 
-_numbers = itertools.count(1)
-
 
 @dataclass(eq=False)
 class Job:
     """What the worker is asked to do.
 
     Attributes:
+        number: that of the call, see `logs.call_number`.
         method: the RPC's name.
         request: the serialised request.
         event_type: what the worker's EVENT payloads are: `EditEvent`, or the response of a model call.
@@ -30,6 +28,7 @@ class Job:
         released: set once the worker has nothing more to do with the job.
     """
 
+    number: int
     method: str
     request: bytes
     event_type: type[Message]
@@ -37,7 +36,6 @@ class Job:
     key: str = ""
     deadline: float | None = None
     ahead: int = 0
-    number: int = field(default_factory=lambda: next(_numbers))
     released: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property

@@ -11,8 +11,8 @@ from latentlayers.paths import Paths
 
 MOST_BYTES, MOST_FILES = 1 << 20, 3
 
-# Which call a line belongs to; what an INTERNAL error tells its caller to look for.
-request_id: ContextVar[str] = ContextVar("request_id", default="-")
+# Calls in the order of their arrival, from 1: which one a line belongs to, and which of two is the newer.
+call_number: ContextVar[int] = ContextVar("call_number", default=0)
 
 
 def worker_log_file(paths: Paths) -> Path:
@@ -24,8 +24,8 @@ def start_logging(paths: Paths) -> None:
     """Sends the front's log to `Paths.log_file` and the worker's output to `worker_log_file`."""
     logging.raiseExceptions = False  # a full disk must not make noise at every line
     front = _file(paths.log_file)
-    front.addFilter(_add_request_id)
-    front.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(request_id)s] %(name)s: %(message)s"))
+    front.addFilter(_add_call_number)
+    front.setFormatter(logging.Formatter("%(asctime)s %(levelname)s [%(call)d] %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[front])
     worker = logging.getLogger("latentlayers.worker")
     worker.propagate = False
@@ -36,6 +36,6 @@ def _file(path: Path) -> logging.Handler:
     return RotatingFileHandler(path, maxBytes=MOST_BYTES, backupCount=MOST_FILES, encoding="utf-8", delay=True)
 
 
-def _add_request_id(record: logging.LogRecord) -> bool:
-    record.request_id = request_id.get()
+def _add_call_number(record: logging.LogRecord) -> bool:
+    record.call = call_number.get()
     return True

@@ -48,7 +48,7 @@ class Scheduler:
         """Accepts a job; everything after that is told through its outbox.
 
         Raises:
-            Exhausted: QUEUE_FULL. Unavailable: DAEMON_STOPPING.
+            Exhausted: QUEUE_FULL. Superseded: SUPERSEDED. Unavailable: DAEMON_STOPPING.
         """
         if self._stopped:
             raise stopping()
@@ -100,10 +100,11 @@ class Scheduler:
         older = self._previews.get(job.key)
         if older is None and len(self._previews) >= self._limit:
             raise _full(f"{len(self._previews)} previews are under way already")
+        superseded = Superseded("SUPERSEDED", "A newer call took this one's place.", "Use the newer call's result.")
         if older is not None:
-            self.withdraw(
-                older, Superseded("SUPERSEDED", "A newer call took this one's place.", "Use the newer call's result.")
-            )
+            if older.number > job.number:  # it overtook this one on its way here
+                raise superseded
+            self.withdraw(older, superseded)
         self._previews[job.key] = job
         task = background(self._preview(job))
         self._tasks.add(task)

@@ -1,0 +1,40 @@
+"""Daemons for tests: one that all may share, and as many private ones as a test wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from running_daemon import RunningDaemon
+
+StartDaemon = Callable[..., RunningDaemon]
+
+
+@pytest.fixture(scope="session")
+def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    """The real daemon with the real worker, shared by all tests: leave it running, and others' embeddings alone."""
+    running = RunningDaemon(tmp_path_factory.mktemp("shared") / "home")
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def daemon_address(daemon: RunningDaemon) -> str:
+    """Where the shared daemon listens."""
+    return daemon.address
+
+
+@pytest.fixture
+def start_daemon(tmp_path: Path) -> Iterator[StartDaemon]:
+    """Starts daemons of the test's own: `start_daemon(**fields_of_ServiceConfig)`; the same home each time."""
+    started: list[RunningDaemon] = []
+
+    def start(**settings: Any) -> RunningDaemon:
+        started.append(RunningDaemon(tmp_path / "home", **settings))
+        return started[-1]
+
+    yield start
+    for running in started:
+        running.close()
