@@ -26,9 +26,9 @@ def crop(
     """What lies inside `frame` -> (rgb [3, R, R] in [-1, 1], weight [1, R, R] in [0, 1]), R = `resolution`.
 
     weight = alpha * mask * (1 inside the picture, 0 outside). Colours are filtered premultiplied with it, so
-    what is transparent, masked out or outside never bleeds into the rest; where nothing is left the colour is
-    the mean of what is visible. The filter is Lanczos, after a box filter if the picture is much larger; a
-    turned frame is sampled more densely and then reduced by Lanczos.
+    what is transparent, masked out or outside never bleeds into the rest; where nothing is left, the colours
+    of what is visible continue smoothly. The filter is Lanczos, after a box filter if the picture is much
+    larger; a turned frame is sampled more densely and then reduced by Lanczos.
 
     Args:
         mask: [H, W] of the picture's size, 0 (ignore) to 1 (use); None uses everything.
@@ -57,9 +57,26 @@ def crop(
             "Nothing is visible inside the frame.",
             "Choose a layer, a frame and a mask that show the subject.",
         )
-    mean = (colours[:, visible].sum(axis=1) / divisor[visible].sum())[:, None, None]
-    rgb = np.where(visible, colours / np.where(visible, divisor, 1), mean).clip(0, 1)
-    return (rgb * 2 - 1).astype(np.float32), np.where(visible, weight, 0)[None].astype(np.float32)
+    weight = np.where(visible, weight, 0)[None].astype(np.float32)
+    rgb = np.where(visible, colours / np.where(visible, divisor, 1), 0).clip(0, 1).astype(np.float32)
+    rgb = np.where(visible, rgb, _spread(rgb * weight, weight)) * 2 - 1
+    return rgb.astype(np.float32), weight
+
+
+def _spread(premultiplied: FloatArray, weight: FloatArray) -> FloatArray:
+    """[3, n, n] colours that continue smoothly where `weight` [1, n, n] is 0, by averages over ever larger squares."""
+    side = weight.shape[-1]
+    if side == 1:
+        return premultiplied / weight
+    half = (side + 1) // 2
+    coarse = _spread(*(resized(planes, half, Image.Resampling.BOX) for planes in (premultiplied, weight)))
+    spread: FloatArray = premultiplied + (1 - weight) * resized(coarse, side, Image.Resampling.BILINEAR)
+    return spread
+
+
+def resized(planes: FloatArray, side: int, filter: Image.Resampling) -> FloatArray:
+    """Square planes [n, m, m] -> [n, side, side]."""
+    return np.stack([np.asarray(Image.fromarray(plane).resize((side, side), filter)) for plane in planes])
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from latentlayers.errors import InvalidInput
-from latentlayers.imaging.crop import crop
+from latentlayers.imaging.crop import crop, resized
 from latentlayers.imaging.frame import Frame, Points, apply_affine
 from latentlayers.imaging.picture import FloatArray, Picture, check_mask, require_finite, to_depth
 
@@ -19,6 +19,7 @@ PasteMode = Literal["replace", "residual"]
 Sides = tuple[bool, bool, bool, bool]  # left, right, top, bottom
 
 FEATHER = 0.1
+HARD = 1e-6  # a feather no pixel can see, and nothing can overflow by
 BAND = 256  # rows of the picture worked on at a time
 MAX_ENLARGED = 4096  # side of an enlarged plane
 
@@ -139,9 +140,7 @@ def _feathered(frame: Frame, soft: Sides, feather: float, block: _Block) -> Floa
     u: Points = uv[..., 0]
     v: Points = uv[..., 1]
     inside = (u >= 0) & (u <= 1) & (v >= 0) & (v <= 1)
-    if feather == 0:
-        return inside.astype(np.float32)
-    return (inside * _interior(u, v, soft, feather)).astype(np.float32)
+    return (inside * _interior(u, v, soft, max(feather, HARD))).astype(np.float32)
 
 
 def _border_correction(picture: Picture, frame: Frame, layer: FloatArray, soft: Sides) -> FloatArray:
@@ -151,7 +150,7 @@ def _border_correction(picture: Picture, frame: Frame, layer: FloatArray, soft: 
     faded out towards the middle, where the edit's colours are what was asked for.
     """
     target, visible = crop(picture, frame, MATCH_GRID)
-    difference = _unit(target) - _resized(layer, MATCH_GRID, Image.Resampling.BOX)
+    difference = _unit(target) - resized(layer, MATCH_GRID, Image.Resampling.BOX)
     centres = (np.arange(MATCH_GRID) + 0.5) / MATCH_GRID
     u, v = centres[None, :], centres[:, None]
     near = (1 - _interior(u, v, soft, MATCH_BAND)) * visible[0]
@@ -160,11 +159,7 @@ def _border_correction(picture: Picture, frame: Frame, layer: FloatArray, soft: 
     blur = np.exp(-0.5 * ((u - v) / MATCH_BAND) ** 2)
     spread = (blur @ (difference * near) @ blur) / (blur @ near @ blur + 1e-6)
     faded = spread * (1 - _interior(u, v, soft, MATCH_REACH))
-    return _resized(faded.astype(np.float32), layer.shape[-1], Image.Resampling.BICUBIC)
-
-
-def _resized(planes: FloatArray, side: int, filter: Image.Resampling) -> FloatArray:
-    return np.stack([np.asarray(Image.fromarray(plane).resize((side, side), filter)) for plane in planes])
+    return resized(faded.astype(np.float32), layer.shape[-1], Image.Resampling.BICUBIC)
 
 
 def _enlarge(plane: FloatArray, side: float) -> Image.Image:
