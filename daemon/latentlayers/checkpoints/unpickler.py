@@ -19,7 +19,7 @@ from latentlayers.checkpoints.limits import Budget, Stream
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.errors import UnsupportedCheckpoint
 
-MAX_INSTRUCTIONS = 1_000_000  # a 1024 px pickle with three networks needs about 40 000
+MAX_INSTRUCTIONS = 300_000  # a 1024 px pickle with three networks needs about 40 000
 
 NUMBERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"})
 TEXTS = frozenset({"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"})
