@@ -53,7 +53,7 @@ def failure(call: Any) -> grpc.RpcError:
 
 
 def end_of(call: Any) -> str:
-    """"done", or the reason why the call failed."""
+    """ "done", or the reason why the call failed."""
     try:
         list(call)
     except grpc.RpcError as error:

@@ -44,6 +44,7 @@ class Catalogue:
             asyncio.run_coroutine_threadsafe(self._wake(), loop)
 
         await asyncio.to_thread(self._store.watch, changed)
+        await self._wake()  # for what came while the watch was being set up
 
     async def close(self, error: LatentLayersError) -> None:
         """Ends all `changes` with `error`."""
@@ -63,9 +64,13 @@ class Catalogue:
 
     async def changes(self) -> AsyncIterator[Listing]:
         """The models now, and again after every change. Raises what `close` was given."""
+        last: Listing | None = None
         while self._end is None:
             version = self._version
-            yield await self.listing()
+            listing = await self.listing()
+            if listing != last:
+                last = listing
+                yield listing
             async with self._changed:
                 while self._version == version:
                     await self._changed.wait()
