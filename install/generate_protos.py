@@ -1,6 +1,6 @@
 """Regenerates the Python stubs in daemon/latentlayers/v1 from protos/ (developers only: needs grpcio-tools).
 
-    python install/generate_protos.py [OUTPUT_FOLDER]
+python install/generate_protos.py [OUTPUT_FOLDER]
 """
 
 from __future__ import annotations

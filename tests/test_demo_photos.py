@@ -7,11 +7,10 @@ import json
 from pathlib import Path
 from typing import Any
 
+import latentlayers
 import numpy as np
 import pytest
 from PIL import Image
-
-import latentlayers
 
 PHOTOS = Path(latentlayers.__file__).parent / "demo" / "photos"
 ENTRIES: list[dict[str, Any]] = json.loads((PHOTOS / "photos.json").read_text(encoding="utf-8"))["photos"]
