@@ -1,0 +1,168 @@
+"""What is measured once on a generator before pictures are embedded with it, from a few of its own samples.
+
+Directions of `w+` move the picture by amounts that differ a thousandfold: turning the head against tinting a strand. An
+optimiser of first order then crawls. Here the mean curvature of the objective is estimated by row of `w+`,
+
+    C_r = E[J_r^T u u^T J_r],   u random signs over all values compared, J_r their Jacobian by row r,
+
+one backward pass per sample, and embedding happens in coordinates `v` with `w_r = w_avg + v_r (C_r + mu)^(-1/2)`, in
+which the model's average picture curves alike in all directions. mu keeps directions that hardly show from running off.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from latentlayers.generators import Generator
+from latentlayers.inversion.features import FeatureNetwork
+
+SCALE_SAMPLES = 256
+CURVATURE_SAMPLES = 128
+JITTER = 0.4  # of the deviation of w, added to each row by itself: codes in w+, not only in W
+RIDGE = 0.025  # mu as a share of the mean trace of C_r
+SIDE = 256  # what happens above it hardly shows in the features, and costs most
+
+
+@dataclass(frozen=True)
+class Scales:
+    """Sizes of the model's own samples.
+
+    Attributes:
+        spread: root mean square of `||ws - w_avg||`.
+        gains: factor of each feature term.
+        nearness: the largest objective between the model's mean picture and a sample.
+    """
+
+    spread: float
+    gains: tuple[float, ...]
+    nearness: float
+
+
+@dataclass(frozen=True)
+class Coordinates:
+    """Symmetric matrices `(C + mu)^(-1/2)`: rows [num_ws, w_dim, w_dim] for `w+`, shared [w_dim, w_dim] for `w`."""
+
+    rows: Tensor
+    shared: Tensor
+
+
+_scales: WeakKeyDictionary[Generator, dict[str, Scales]] = WeakKeyDictionary()
+_coordinates: WeakKeyDictionary[Generator, dict[str, Coordinates]] = WeakKeyDictionary()
+
+
+def scales(generator: Generator, features: FeatureNetwork, tick: Callable[[], None] = lambda: None) -> Scales:
+    """Measured on the first call for this generator and these features, remembered while the generator lives.
+
+    Args:
+        tick: called between batches; may raise to cancel.
+    """
+    known = _scales.setdefault(generator, {})
+    if features.name not in known:
+        known[features.name] = _measure_scales(generator, features, tick)
+    return known[features.name]
+
+
+def coordinates(generator: Generator, features: FeatureNetwork, tick: Callable[[], None] = lambda: None) -> Coordinates:
+    """As `scales`. On the generator's device, float32."""
+    known = _coordinates.setdefault(generator, {})
+    found = known.get(features.name)
+    if found is None or found.rows.device != generator.w_avg.device:
+        found = known[features.name] = _measure_coordinates(generator, features, tick)
+    return found
+
+
+def draw(generator: Generator, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
+    """z [count, z_dim] and, for a conditional model, one-hot labels [count, c_dim], on the generator's device."""
+    device = generator.w_avg.device
+    z = torch.randn(count, generator.z_dim, generator=rng).to(device)
+    if not generator.c_dim:
+        return z, None
+    chosen = torch.randint(generator.c_dim, [count], generator=rng)
+    return z, F.one_hot(chosen, generator.c_dim).float().to(device)
+
+
+def _batches(count: int, side: int) -> list[int]:
+    size = max(1, min(16, (1 << 18) // side**2))
+    return [min(size, count - start) for start in range(0, count, size)]
+
+
+def _side(generator: Generator) -> int:
+    within = [side for side in generator.resolutions if side <= SIDE]
+    return within[-1] if within else generator.resolution
+
+
+@torch.no_grad()
+def _measure_scales(generator: Generator, features: FeatureNetwork, tick: Callable[[], None]) -> Scales:
+    rng = torch.Generator().manual_seed(0)
+    side = _side(generator)
+
+    def compared(ws: Tensor) -> list[Tensor]:
+        picture = generator.synthesize(ws, resolution=side)
+        return [picture, *features(picture)]
+
+    centre = compared(generator.w_avg.repeat(1, generator.num_ws, 1))
+    total = [torch.zeros_like(value[0], dtype=torch.float64) for value in centre]
+    squares = [torch.zeros_like(value) for value in total]
+    far, distances = [], []
+    for size in _batches(SCALE_SAMPLES, side):
+        tick()
+        ws = generator.map(*draw(generator, size, rng))
+        distances.append((ws - generator.w_avg).square().sum(dim=(1, 2)))
+        values = compared(ws)
+        for value, one, two in zip(values, total, squares, strict=True):
+            one += value.double().sum(dim=0)
+            two += value.double().square().sum(dim=0)
+        far.append(torch.stack([(a - b).square().mean(dim=(1, 2, 3)) for a, b in zip(values, centre, strict=True)], 1))
+    variances = [
+        float((two / SCALE_SAMPLES - (one / SCALE_SAMPLES).square()).mean())
+        for one, two in zip(total, squares, strict=True)
+    ]
+    gains = tuple(variances[0] / max(v, 1e-12) if features.balanced else 1.0 for v in variances[1:])
+    factors = torch.tensor([1.0, *gains], device=far[0].device)
+    return Scales(
+        spread=math.sqrt(float(torch.cat(distances).mean())),
+        gains=gains,
+        nearness=float((torch.cat(far) @ factors).max()),
+    )
+
+
+def _measure_coordinates(generator: Generator, features: FeatureNetwork, tick: Callable[[], None]) -> Coordinates:
+    gains = scales(generator, features, tick).gains
+    rng = torch.Generator().manual_seed(1)
+    side, device = _side(generator), generator.w_avg.device
+    gradients = []
+    for size in _batches(CURVATURE_SAMPLES, side):
+        tick()
+        with torch.no_grad():
+            offset = generator.map(*draw(generator, size, rng)) - generator.w_avg
+            offset = offset * torch.rand(size, 1, 1, generator=rng).to(device)
+            jitter = torch.randn(offset.shape, generator=rng).to(device) * offset.std() * JITTER
+        ws = (generator.w_avg + offset + jitter).requires_grad_(True)
+        picture = generator.synthesize(ws, resolution=side)
+        projected = torch.zeros([], device=device)
+        for value, gain in zip([picture, *features(picture)], [1.0, *gains], strict=True):
+            signs = torch.randint(0, 2, value.shape, generator=rng).to(device) * 2 - 1
+            projected = projected + (value * signs).sum() * math.sqrt(gain / value[0].numel())
+        gradients.append(torch.autograd.grad(projected, ws)[0])
+    by_row = torch.cat(gradients).transpose(0, 1)
+    rows = by_row.transpose(1, 2) @ by_row / CURVATURE_SAMPLES
+    summed = by_row.sum(dim=0)
+    return Coordinates(
+        rows=_inverse_root(rows, RIDGE * float(rows.diagonal(dim1=1, dim2=2).sum(dim=1).mean())),
+        shared=_inverse_root(summed.t() @ summed / CURVATURE_SAMPLES, RIDGE * float(summed.square().sum(1).mean())),
+    )
+
+
+def _inverse_root(matrices: Tensor, ridge: float) -> Tensor:
+    """(M + ridge)^(-1/2) of symmetric positive [..., d, d]; in float64, on the CPU: the same on every device."""
+    values, vectors = torch.linalg.eigh(matrices.double().cpu())
+    scale = (values.clamp_min(0) + ridge).rsqrt()
+    root: Tensor = (vectors * scale[..., None, :]) @ vectors.transpose(-1, -2)
+    return root.to(matrices)
