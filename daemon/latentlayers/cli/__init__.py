@@ -21,7 +21,6 @@ app = typer.Typer(
     epilog="IMAGE, A, B … are picture files or embedding ids. Exit codes: 0 done, 2 bad usage, 3 refused input, "
     "4 no daemon, 5 cancelled, 1 anything else.",
     add_completion=False,
-    no_args_is_help=True,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
@@ -36,7 +35,7 @@ _INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command; returns its exit code and raises nothing."""
-    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    arguments = list(sys.argv[1:] if arguments is None else arguments) or ["--help"]
     as_json = "--json" in arguments
     os.environ.setdefault("GRPC_VERBOSITY", "NONE")  # what it has to say arrives as an error too
     for stream in (sys.stdout, sys.stderr):

@@ -16,8 +16,6 @@ from latentlayers.cli.session import open_client
 if TYPE_CHECKING:
     from latentlayers.client import Status
 
-STOP_TIMEOUT_S = 20.0
-
 
 def register(app: typer.Typer) -> None:
     for command in (serve, status, stop):
@@ -53,7 +51,10 @@ def serve(
 
 
 def status(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
-    """Say what the daemon is doing; exit code 4 if there is none."""
+    """Say what the daemon is doing.
+
+    The exit code is 4 if there is none; it is not started for this.
+    """
     with open_client(address, start=False) as client:
         state = client.status()
         token_file = client.endpoint.token_file
@@ -77,23 +78,12 @@ def stop(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
         stopped = False
     else:
         with client:
-            pid = client.status().front_pid
             client.stop()
-            if client.endpoint.local:
-                _wait_for_end(pid)
         stopped = True
     if json:
         print_json({"stopped": stopped})
     else:
         print("The daemon has stopped." if stopped else "No daemon is running.")
-
-
-def _wait_for_end(pid: int) -> None:
-    """Returns when the process has gone, or after a while: it has been told, and ends its worker first."""
-    import psutil
-
-    with contextlib.suppress(psutil.Error):
-        psutil.Process(pid).wait(STOP_TIMEOUT_S)
 
 
 def _rows(state: Status) -> list[tuple[str, str]]:

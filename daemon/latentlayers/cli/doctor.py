@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from latentlayers.cli import options as opt
 from latentlayers.cli.exits import FAILED
 from latentlayers.cli.output import print_json, table
+
+if TYPE_CHECKING:
+    from latentlayers.cli.checks import Finding
+
+MARKS = {"ok": "", "note": "note: ", "problem": "PROBLEM: "}
 
 
 def register(app: typer.Typer) -> None:
@@ -25,7 +30,10 @@ def doctor(
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:
-    """Say what is installed, what runs and what is wrong; exit code 1 if there is a problem."""
+    """Say what is installed, running and wrong.
+
+    The exit code is 1 if there is a problem.
+    """
     from latentlayers.cli.bundle import write_bundle
     from latentlayers.cli.checks import all_findings
     from latentlayers.client.files import check_writable
@@ -41,13 +49,13 @@ def doctor(
     if json:
         print_json({**report, "bundle": bundle})
     else:
-        marks = {"ok": "", "note": "note:", "problem": "PROBLEM:"}
-        lines = [
-            (finding.subject, f"{marks[finding.verdict]} {finding.text}".strip(), finding.remedy)
-            for finding in findings
-        ]
-        print(table([(subject, f"{text} {remedy}".rstrip()) for subject, text, remedy in lines]))
+        print(table([(finding.subject, _sentence(finding)) for finding in findings]))
         if bundle is not None:
             print(f"Wrote {bundle}; look through it before you send it.")
     if not healthy:
         raise typer.Exit(FAILED)
+
+
+def _sentence(finding: Finding) -> str:
+    remedy = f". {finding.remedy}" if finding.remedy else ""
+    return f"{MARKS[finding.verdict]}{finding.text.rstrip('.')}{remedy}"

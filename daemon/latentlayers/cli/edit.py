@@ -51,7 +51,10 @@ def morph(
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:
-    """Blend A into B: DIR gets morph-00.png and so on, and morph.png with all of them side by side."""
+    """Blend A into B in steps.
+
+    DIR gets morph-00.png and so on, and morph.png with all of them side by side.
+    """
     from latentlayers.client import Morph
 
     if frames is not None and weights is not None:
@@ -90,7 +93,10 @@ def crossover(
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:
-    """Give CONTENT the style of STYLE: some rows of the latent code come from the one, some from the other."""
+    """Give CONTENT the style of STYLE.
+
+    Some rows of the latent code come from the one, some from the other; the upper half by default.
+    """
     from latentlayers.client import Crossover
 
     first, second = args.sources([content, style], frame, None)
@@ -124,7 +130,10 @@ def expression(
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:
-    """Give TARGET the expression that EXPRESSIVE has and NEUTRAL, of the same person, has not."""
+    """Give TARGET the expression of EXPRESSIVE.
+
+    What is transferred is what EXPRESSIVE has and NEUTRAL has not; they should show the same person.
+    """
     from latentlayers.client import TransferExpression
 
     strengths = args.numbers_of(strength, "--strength")

@@ -19,7 +19,7 @@ from latentlayers.errors import InvalidInput, NotFound
 if TYPE_CHECKING:
     from latentlayers.client import EmbeddingInfo
 
-commands = typer.Typer(help="The library of embeddings.", no_args_is_help=True, rich_markup_mode=None)
+commands = typer.Typer(help="The library of embeddings.", rich_markup_mode=None)
 
 
 def register(app: typer.Typer) -> None:

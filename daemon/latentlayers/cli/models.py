@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from latentlayers.client import ModelInfo
     from latentlayers.library.models import ModelEntry
 
-commands = typer.Typer(help="The models the daemon can use.", no_args_is_help=True, rich_markup_mode=None)
+commands = typer.Typer(help="The models the daemon can use.", rich_markup_mode=None)
 
 
 def register(app: typer.Typer) -> None:

@@ -15,6 +15,7 @@ from latentlayers.client.embeddings import Embeddings
 from latentlayers.client.events import EditResult, EmbedResult
 from latentlayers.client.files import too_large
 from latentlayers.client.info import Status
+from latentlayers.client.launch import wait_for_end
 from latentlayers.client.models import Models
 from latentlayers.client.options import EMBED_DEFAULTS, OUTPUT_DEFAULTS, EmbedOptions, NoiseMode, OutputOptions
 from latentlayers.client.pictures import PictureLike, PictureSource
@@ -84,9 +85,12 @@ class Client:
         return Status.from_wire(answer)
 
     def stop(self) -> None:
-        """Stops the daemon; running calls end with `Unavailable`."""
+        """Stops the daemon; running calls end with `Unavailable`. Returns when a daemon on this machine has gone."""
+        pid = self.status().front_pid
         with typed():
             self._daemon.Stop(daemon_service_pb2.StopRequest(), timeout=self._timeout)
+        if self.endpoint.local:
+            wait_for_end(pid)
 
     def health_check(self, service: str = "") -> str:
         """ "SERVING", "NOT_SERVING" or "UNKNOWN" for the daemon, or for one gRPC service of it."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from latentlayers.errors import LatentLayersError, Unavailable
 from latentlayers.paths import Paths
 
 START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 20.0
 _POLL_S = 0.05
 _LOG_TAIL = 2000
 
@@ -41,6 +43,14 @@ def start_and_wait(paths: Paths, connect: Callable[[], T | None], timeout: float
             raise _failed(f"The daemon ended with status {process.returncode}", output)
         time.sleep(_POLL_S)
     raise _failed(f"The daemon did not answer within {timeout:.0f} seconds", output)
+
+
+def wait_for_end(pid: int) -> None:
+    """Returns when the process has gone, or after a while: a daemon that was told to stop ends its worker first."""
+    import psutil
+
+    with contextlib.suppress(psutil.Error):
+        psutil.Process(pid).wait(STOP_TIMEOUT_S)
 
 
 def _spawn(output: Path) -> subprocess.Popen[bytes]:

@@ -232,7 +232,7 @@ def _with_alpha(array: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
 
     if array.ndim == 2:
         array = array[:, :, None]
-    opaque = 1.0 if array.dtype == np.float32 else np.iinfo(array.dtype).max
+    opaque = 1.0 if array.dtype.kind == "f" else np.iinfo(array.dtype).max
     colour = array[:, :, :1].repeat(3, axis=2) if array.shape[2] < 3 else array
     alpha = array[:, :, 1:] if array.shape[2] == 2 else np.full((*array.shape[:2], 1), opaque, array.dtype)
     return np.concatenate([colour, alpha], axis=2)

@@ -50,7 +50,7 @@ def is_picture_file(text: str) -> bool:
     Raises:
         InvalidInput: SOURCE_UNKNOWN, it is neither.
     """
-    if Path(text).exists():
+    if text and Path(text).exists():
         return True
     if EMBEDDING_ID.fullmatch(text):
         return False

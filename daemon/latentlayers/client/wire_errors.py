@@ -76,8 +76,9 @@ def from_rpc_error(rpc: grpc.RpcError) -> errors.LatentLayersError:
     reason, message, remedy = _BARE.get(
         kind, ("INTERNAL", "The call failed", "Run `latentlayers doctor` and report what it prints.")
     )
-    # gRPC's own words for a cancelled call say nothing more.
-    return make(kind, reason, f"{message}." if kind is errors.Kind.CANCELLED else f"{message}: {text}.", remedy)
+    # gRPC's own words for a cancelled call say nothing more; those for a failed connection end with the cause.
+    cause = "" if kind is errors.Kind.CANCELLED else f": {text.rsplit(': ', 1)[-1].rstrip('.')}"
+    return make(kind, reason, f"{message}{cause}.", remedy)
 
 
 @contextlib.contextmanager
