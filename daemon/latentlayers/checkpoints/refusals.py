@@ -19,9 +19,10 @@ def corrupt(what: str) -> CorruptCheckpoint:
     )
 
 
-def unsupported(
-    what: str, remedy: str = "See `latentlayers models add --help` for the formats it reads."
-) -> UnsupportedCheckpoint:
+USABLE = "Use a StyleGAN2 file of NVIDIA (PyTorch or TensorFlow), of rosinality, or one that Latent Layers wrote."
+
+
+def unsupported(what: str, remedy: str = USABLE) -> UnsupportedCheckpoint:
     """The file is whole but not one we read; `what` is a full clause naming what was found."""
     return UnsupportedCheckpoint("FORMAT_UNSUPPORTED", f"This checkpoint cannot be used: {what}.", remedy)
 
