@@ -10,6 +10,7 @@ from typing import BinaryIO
 from latentlayers.errors import CorruptCheckpoint, InvalidInput, LatentLayersError, NotFound, UnsupportedCheckpoint
 
 MAX_FILE_BYTES = 8 << 30  # a 1024 px training snapshot with both optimisers is below 1 GiB
+USABLE = "Use a StyleGAN2 file of NVIDIA (PyTorch or TensorFlow), of rosinality, or one that Latent Layers wrote."
 
 
 def corrupt(what: str) -> CorruptCheckpoint:
@@ -17,9 +18,6 @@ def corrupt(what: str) -> CorruptCheckpoint:
     return CorruptCheckpoint(
         "FILE_CORRUPT", f"The checkpoint is damaged: {what}.", "Download or export it again and compare its size."
     )
-
-
-USABLE = "Use a StyleGAN2 file of NVIDIA (PyTorch or TensorFlow), of rosinality, or one that Latent Layers wrote."
 
 
 def unsupported(what: str, remedy: str = USABLE) -> UnsupportedCheckpoint:
@@ -32,8 +30,8 @@ def open_bounded(path: Path) -> Iterator[tuple[BinaryIO, int]]:
     """Open a file for reading and yield it with its size in bytes.
 
     Raises:
-        NotFound: there is no such file. InvalidInput: it cannot be opened. UnsupportedCheckpoint: not a regular file,
-        empty, or larger than `MAX_FILE_BYTES`.
+        NotFound: there is no such file. InvalidInput: it cannot be opened. CorruptCheckpoint: it is empty.
+        UnsupportedCheckpoint: not a regular file, or larger than `MAX_FILE_BYTES`.
     """
     try:
         if path.exists() and not path.is_file():  # opening a pipe would block
