@@ -264,6 +264,17 @@ def test_a_slow_caller_gets_every_picture_without_filling_the_fronts_memory(star
     assert most - before < 50_000_000
 
 
+def test_the_front_is_small_again_after_large_pictures_went_through(start_fake: StartFake) -> None:
+    daemon = start_fake()
+    request = pb.RenderRequest()
+    request.source.picture.picture.raw.data = bytes(16_000_000)
+    calls = [daemon.editing.Render(request, timeout=PATIENCE_S) for _ in range(4)]
+    calls += [render(daemon, "images:5:4000000") for _ in range(8)]
+    assert [end_of(call) for call in calls] == ["done"] * 12
+    daemon.models.UnloadModel(model_service_pb2.UnloadModelRequest(), timeout=PATIENCE_S)
+    eventually(lambda: daemon.status.front_memory_bytes < 80_000_000)
+
+
 def test_a_caller_that_takes_nothing_is_given_up(start_fake: StartFake) -> None:
     daemon = start_fake(outbox_bytes=1_000_000, stall_timeout_s=0.5)
     stalled = render(daemon, "images:200:1000000")

@@ -16,6 +16,7 @@ from latentlayers.service.config import Endpoint, ServiceConfig, endpoint
 from latentlayers.service.front import Front
 from latentlayers.service.instance import Announcement, InstanceLock, token, withdraw
 from latentlayers.service.logs import start_logging
+from latentlayers.service.memory import limit_arenas
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,7 @@ def serve(config: ServiceConfig | None = None) -> int:
     paths = config.paths
     where = endpoint(config, paths)
     os.umask(0o077)  # whatever is written is this user's alone
+    limit_arenas()
     paths.ensure()
     lock = InstanceLock(paths.lock_file)
     other = _acquire(lock, paths)

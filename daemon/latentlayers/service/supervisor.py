@@ -13,6 +13,7 @@ from latentlayers.engine.frames import Frame, FrameKind, Start, error_from_json
 from latentlayers.errors import Exhausted, LatentLayersError, Unavailable
 from latentlayers.service.config import ServiceConfig
 from latentlayers.service.job import Job
+from latentlayers.service.memory import give_back_freed
 from latentlayers.service.process import WorkerProcess
 from latentlayers.service.tasks import background
 from latentlayers.v1 import daemon_service_pb2 as daemon
@@ -21,6 +22,8 @@ from latentlayers.v1 import editing_service_pb2 as editing
 log = logging.getLogger(__name__)
 
 LONGEST_PAUSE_S = 30.0
+# Until the last pictures have been sent and freed.
+FAREWELL_S = 1.0
 # A response is an event and a few bytes around it.
 ENVELOPE = 64
 
@@ -306,6 +309,7 @@ class Supervisor:
             )
             job.released.set()
         self._quiet.set()
+        asyncio.get_running_loop().call_later(FAREWELL_S, give_back_freed)
 
 
 async def _within(seconds: float, waiting: Awaitable[object]) -> bool:
