@@ -8,6 +8,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import grpc
 import psutil
@@ -59,7 +60,8 @@ def _start_once(home: Path) -> tuple[float, int]:
         while time.monotonic() - began < TIMEOUT_S:
             with grpc.insecure_channel(target) as channel:
                 try:
-                    answer = health_pb2_grpc.HealthStub(channel).Check(health_pb2.HealthCheckRequest(), timeout=1)
+                    stub: Any = health_pb2_grpc.HealthStub(channel)
+                    answer = stub.Check(health_pb2.HealthCheckRequest(), timeout=1)
                 except grpc.RpcError:
                     time.sleep(0.005)
                     continue

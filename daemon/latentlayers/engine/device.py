@@ -56,9 +56,12 @@ def release_cached(device: torch.device) -> None:
 
 
 def limit_threads() -> None:
-    """One thread per physical core at most: the small tensors here lose time beyond that."""
-    physical = (os.cpu_count() or 2) // 2 if (os.cpu_count() or 2) > 4 else (os.cpu_count() or 1)
-    torch.set_num_threads(max(1, min(physical, 8)))
+    """Half of the cores, at most eight, for the CPU's part of the work.
+
+    The painter's own program needs the rest. More threads would bring little for small models, and on a busy machine
+    they wait for each other longer than they work.
+    """
+    torch.set_num_threads(max(1, min((os.cpu_count() or 2) // 2, 8)))
 
 
 def out_of_memory(error: BaseException) -> LatentLayersError | None:

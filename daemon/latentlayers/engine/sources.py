@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
+import math
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,11 +22,12 @@ from latentlayers.engine.models import LoadedModel
 from latentlayers.errors import InvalidInput, LatentLayersError, PreconditionFailed
 from latentlayers.imaging import Frame, Picture, crop, thumbnail_png
 from latentlayers.inversion import EmbedResult, EmbedSettings, Progress, embed, preset
+from latentlayers.inversion.presets import Space
 from latentlayers.library import Embedding, Latent, Library, embedding_key, new_id
 from latentlayers.v1 import editing_service_pb2 as pb
 from latentlayers.v1 import latent_pb2, picture_pb2
 
-LIBRARY_SPACES = {"w+": "w_plus", "w": "w", "z": "z"}
+LIBRARY_SPACES: dict[Space, str] = {"w+": "w_plus", "w": "w", "z": "z"}
 PROGRESS_INTERVAL_S = 0.1
 
 
@@ -88,7 +89,7 @@ class SourceResolver:
                 "frame": frame.to_floats(),
                 "size": picture.size,
                 "features": self._model.features.name,
-                "settings": dataclasses.asdict(self._settings),
+                "settings": asdict(self._settings),
             },
         )
         found = None if self._options.refresh else self._library.find(key)
@@ -106,15 +107,15 @@ class SourceResolver:
 
         def on_progress(progress: Progress) -> None:
             self._job.checkpoint()
-            preview = interval > 0 and progress.picture is not None and preview_due.ready()
+            preview = interval > 0 and progress.rendered is not None and preview_due.ready()
             if not (preview or progress_due.ready() or progress.step == progress.total):
                 return
             event = pb.Progress(
-                phase=pb.PHASE_EMBEDDING,
+                phase=pb.PHASE_LOADING if progress.phase == "preparing" else pb.PHASE_EMBEDDING,
                 role=role,
                 step=progress.step,
                 total=progress.total,
-                eta_seconds=progress.eta_seconds,
+                eta_seconds=-1.0 if math.isnan(progress.eta_seconds) else progress.eta_seconds,
                 objective=progress.objective,
                 psnr=progress.psnr,
             )
@@ -194,14 +195,11 @@ def settings_from_proto(options: latent_pb2.EmbedOptions) -> EmbedSettings:
     Raises:
         InvalidInput: PRESET_UNKNOWN.
     """
-    settings = preset(options.preset or "fast")
-    changes: dict[str, object] = {"seed": options.seed}
+    settings = replace(preset(options.preset or "fast"), seed=options.seed)
     for space, name in LIBRARY_SPACES.items():
         if options.space == SPACES[name]:
-            changes["space"] = space
-    if options.max_steps:
-        changes["max_steps"] = options.max_steps
-    return dataclasses.replace(settings, **changes)
+            settings = replace(settings, space=space)
+    return replace(settings, max_steps=options.max_steps) if options.max_steps else settings
 
 
 def _ws(embedding: Embedding) -> Tensor:
