@@ -13,7 +13,7 @@ from latentlayers.cli.output import duration
 if TYPE_CHECKING:
     from latentlayers.client import Event, Progress
 
-PLAIN_INTERVAL_S = 5.0
+PLAIN_INTERVAL_S = 10.0
 
 OnEvent = Callable[["Event"], None]
 
@@ -103,4 +103,4 @@ def _psnr(event: Progress) -> str:
 
 
 def _left(event: Progress) -> str:
-    return f"{duration(event.eta_seconds)} left" if event.eta_seconds is not None else ""
+    return f"{duration(event.eta_seconds)} left" if event.eta_seconds else ""

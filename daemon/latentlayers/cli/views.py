@@ -32,7 +32,7 @@ def embedding_lines(info: EmbeddingInfo, *, reused: bool = False) -> list[str]:
     if info.likeness:
         facts = [f"PSNR {info.psnr:.1f} dB", f"{info.steps} steps", duration(info.seconds)]
     facts += [f"model {info.model}", f"preset {info.preset}" if info.preset else "imported", f"space {info.space}"]
-    lines = [f"Likeness {info.likeness}. {info.likeness_text}".strip() if info.likeness else "", ", ".join(facts)]
+    lines = [info.likeness_text, ", ".join(facts)]
     if reused:
         lines.append("It was in the library already; nothing had to be computed.")
     return [line for line in lines if line]
