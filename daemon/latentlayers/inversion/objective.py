@@ -74,8 +74,8 @@ class Objective:
         return torch.stack(terms, dim=1)
 
     def psnr(self, pictures: Tensor) -> Tensor:
-        """[N] decibels over what counts; the picture is clamped to [-1, 1] as a file of it would be."""
-        error = _mean((pictures.clamp(-1, 1) - self.targets).square(), self.weights)
+        """[N] decibels over what counts; both pictures are clamped to [-1, 1] as files of them would be."""
+        error = _mean((pictures.clamp(-1, 1) - self.targets.clamp(-1, 1)).square(), self.weights)
         return 10 * torch.log10(4 / error.clamp_min(1e-10))
 
     def reduced(self, side: int) -> Objective:
