@@ -29,6 +29,7 @@ from latentlayers.generators.discriminator import (
     minibatch_std,
 )
 from latentlayers.generators.ops import fir_kernel, upsample2d
+from latentlayers.inversion.features import load_features
 from latentlayers.training.augment import augment
 from latentlayers.training.data import (
     MAX_OVERSAMPLING,
@@ -38,7 +39,7 @@ from latentlayers.training.data import (
     load_portraits,
     sampling_weights,
 )
-from latentlayers.training.directions import Examples, choose_examples, fit_direction
+from latentlayers.training.directions import learn_direction, steer
 from latentlayers.training.embed import embed, psnr
 from latentlayers.training.export import (
     DIRECTIONS_FILE,
@@ -52,13 +53,15 @@ from latentlayers.training.flat import adam_step, flatten_parameters
 from latentlayers.training.grids import draw_samples, measure_w_avg, tile
 from latentlayers.training.growth import open_discriminator_stem, open_generator_side
 from latentlayers.training.loop import train
+from latentlayers.training.probe import Probe, choose_examples, fit_probe, held_out_evidence, lower_face
 from latentlayers.training.report import Yardstick, frechet_distance, nearest, report
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.shared import RunPlan
 from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, save_state, seed_state
 from latentlayers.training.step import accumulate_gradients, mixed_latents
 from PIL import Image
-from safetensors.torch import load_file
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 CPU = torch.device("cpu")
@@ -452,8 +455,6 @@ def test_a_folder_without_a_run_is_named_as_such(tmp_path: Path) -> None:
 
 
 def test_a_seed_gives_both_networks_their_weights(tmp_path: Path) -> None:
-    from safetensors.torch import save_file
-
     state = small_state(seed=3)
     averaged = {k: v for k, v in state.average.state_dict().items() if not k.endswith("resample_filter")}
     save_file(averaged, tmp_path / "G_ema_16.safetensors")
@@ -521,53 +522,87 @@ def test_an_exported_model_draws_what_the_run_s_average_draws(tmp_path: Path) ->
     ours = loaded.synthesize(loaded.map(z, truncation=0.7))
     theirs = state.average.synthesize(state.average.map(z, truncation=0.7))
     torch.testing.assert_close(ours, theirs, rtol=0, atol=0.02)  # half precision storage
-    names = set(trunk_of(state).state_dict())
-    assert set(load_file(tmp_path / FEATURES_FILE)) == names
+    images = torch.rand(2, 3, SIDE, SIDE) * 2 - 1
+    taps = load_features(tmp_path / FEATURES_FILE)(images)
+    for kept, made in zip(taps, trunk_of(state).features(images), strict=True):
+        torch.testing.assert_close(kept, made, rtol=0, atol=0.02)
 
 
-def planted(count: int, shift: Tensor, confound: Tensor) -> tuple[Tensor, Examples]:
+def labelled_features(signal: float) -> tuple[Tensor, np.ndarray, np.ndarray]:
+    """[400, 600]: features 0 to 29 carry the label, feature 30 the colour; positives go with colour."""
     random = np.random.default_rng(0)
-    colour = np.arange(count) % 2 == 0
-    positive = random.random(count) < np.where(colour, 0.8, 0.2)  # smiles go with colour
-    ws = torch.randn(count, *shift.shape, generator=torch.Generator().manual_seed(1)) * 0.5
-    ws += torch.from_numpy(positive).float()[:, None, None] * shift
-    ws += torch.from_numpy(colour).float()[:, None, None] * confound
-    return ws, Examples(np.arange(count), positive, colour)
+    colour = np.arange(400) % 2 == 0
+    positive = random.random(400) < np.where(colour, 0.8, 0.2)
+    features = torch.randn(400, 600, generator=torch.Generator().manual_seed(1))
+    features[:, :30] += signal * torch.from_numpy(positive).float()[:, None]
+    features[:, 30] += 20 * torch.from_numpy(colour).float()
+    return features, positive, colour
 
 
-def test_a_direction_is_found_though_another_attribute_goes_with_it() -> None:
-    shift, confound = torch.zeros(4, 8), torch.zeros(4, 8)
-    shift[0, 0], confound[2, 3] = 2.0, 5.0
-    ws, examples = planted(400, shift, confound)
-    fitted = fit_direction(ws, examples, scale=1.5)
-    found = fitted.direction.flatten()
-    assert F.cosine_similarity(found, shift.flatten(), dim=0) > 0.9
-    assert abs(float(found[2 * 8 + 3])) < 0.2
-    assert float(found[0]) == pytest.approx(3.0, abs=0.4)
-    for group in fitted.evidence["groups"].values():
-        assert group["held_out_auc"] > 0.95
+def test_a_probe_reads_the_label_and_not_the_colour_that_goes_with_it() -> None:
+    features, positive, colour = labelled_features(2.0)
+    probe = fit_probe(features, positive, colour)
+    label, colouring = 2 * float(probe.weight[:30].sum()), 20 * float(probe.weight[30])
+    assert label > 4 * abs(colouring)
+    assert ((probe.centred(features, colour) > 0) == positive).all()
+    for group in held_out_evidence(features, positive, colour).values():
+        assert group["auc"] > 0.95
+        assert group["positive"] + group["negative"] == 200
 
 
-def test_a_direction_fitted_to_noise_admits_it() -> None:
-    ws, examples = planted(400, torch.zeros(4, 8), torch.zeros(4, 8))
-    for group in fit_direction(ws, examples).evidence["groups"].values():
-        assert 0.3 < group["held_out_auc"] < 0.7
+def test_a_probe_of_noise_admits_it() -> None:
+    for group in held_out_evidence(*labelled_features(0.0)).values():
+        assert group["auc"] < 0.65
 
 
-def test_examples_are_certain_and_balanced() -> None:
-    rows = [
-        {"kind": kind, "happy": happy, "neutral": neutral}
-        for kind in ("colour", "mono")
-        for happy, neutral in (("0.95", "0"), ("0", "0.95"), ("0.5", "0.5"))
-        for _ in range(6)
-    ]
-    portraits = Portraits(torch.zeros(len(rows), 3, 1, 1, dtype=torch.uint8), rows)
-    examples = choose_examples(portraits, "happy", "neutral", per_class=4)
-    assert len(examples.index) == 16
-    assert examples.positive.sum() == examples.colour.sum() == 8
-    assert all(rows[i]["happy"] != "0.5" for i in examples.index)
+def portraits_with_expressions(count: int) -> Portraits:
+    """Half of each group smile: their lower half is darker."""
+    images = torch.randint(100, 156, (4 * count, 3, SIDE, SIDE), dtype=torch.uint8)
+    rows = []
+    for i in range(4 * count):
+        happy, colour = i % 2 == 0, i % 4 < 2
+        images[i, :, SIDE // 2 :, SIDE // 2 :] -= 60 * happy
+        rows.append(
+            {"kind": "colour" if colour else "mono", "happy": str(0.95 * happy), "neutral": str(0.95 * (not happy))}
+        )
+    return Portraits(images, rows)
+
+
+def test_only_portraits_of_certain_expression_are_examples_and_too_few_are_refused() -> None:
+    portraits = portraits_with_expressions(6)
+    portraits.rows[0]["happy"] = "0.6"
+    examples = choose_examples(portraits, "happy", "neutral")
+    assert examples.index.tolist() == list(range(1, 24))
+    assert examples.positive.sum() == 11
     with pytest.raises(InvalidInput):
-        choose_examples(Portraits(portraits.images[:6], rows[:6]), "happy", "neutral", per_class=4)
+        choose_examples(portraits_with_expressions(4), "happy", "neutral")
+
+
+def test_a_learnt_direction_raises_the_probe_s_score_and_is_saved(tmp_path: Path) -> None:
+    state = small_state()
+    portraits = portraits_with_expressions(10)
+    learnt = learn_direction(state.average, trunk_of(state), portraits, "happy", "neutral", gain=0.2, steps=10)
+    assert learnt.direction.shape == (state.average.num_ws, 8)
+    assert learnt.evidence["effect_of_strength_1"]["rms_lower_face"] > 0
+    save_directions({"smile": learnt}, tmp_path / DIRECTIONS_FILE)
+    table = load_file(tmp_path / DIRECTIONS_FILE)
+    assert list(table) == ["smile"]
+    assert torch.equal(table["smile"], learnt.direction)
+    with safe_open(tmp_path / DIRECTIONS_FILE, "pt") as file:
+        assert json.loads(file.metadata()["evidence"])["smile"] == learnt.evidence
+
+
+def test_steering_moves_unseen_samples_the_way_the_probe_points() -> None:
+    state = small_state()
+    generator, trunk = state.average, trunk_of(state)
+    with torch.no_grad():
+        count = lower_face(trunk, torch.zeros(1, 3, SIDE, SIDE)).shape[1]
+    probe = Probe(torch.full([count], 1 / count), {True: 0.0, False: 0.0})
+    direction = steer(generator, trunk, probe, gain=2.0, steps=30, dtype=torch.float32)
+    with torch.no_grad():
+        ws = generator.map(torch.randn(64, 8))
+        before, after = (probe.score(lower_face(trunk, generator.synthesize(w))) for w in (ws, ws + direction))
+    assert (after > before).all()
 
 
 def test_embedding_recovers_a_picture_the_generator_drew() -> None:
@@ -626,15 +661,6 @@ def test_a_tile_keeps_the_order_of_pictures_and_fills_up_with_black() -> None:
     sheet = np.asarray(tile(images, columns=2, scale=1))
     assert sheet.shape == (4, 4, 3)
     assert [int(sheet[y, x, 0]) for y, x in ((0, 0), (0, 2), (2, 0), (2, 2))] == [0, 128, 255, 0]
-
-
-def test_directions_are_one_finite_tensor_per_name(tmp_path: Path) -> None:
-    ws, examples = planted(40, torch.ones(4, 8), torch.zeros(4, 8))
-    save_directions({"smile": fit_direction(ws, examples)}, tmp_path / DIRECTIONS_FILE)
-    table = load_file(tmp_path / DIRECTIONS_FILE)
-    assert list(table) == ["smile"]
-    assert table["smile"].shape == (4, 8)
-    assert table["smile"].dtype == torch.float32
 
 
 def test_the_exported_trunk_weighs_its_taps_equally_and_sees_the_same() -> None:

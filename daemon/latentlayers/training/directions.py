@@ -1,49 +1,38 @@
-"""Fitting a labelled direction in `w+`, such as a smile, from embedded portraits.
+"""Learning a labelled direction in `w+`, such as a smile, that changes the mouth and little else.
 
-Smiles go with colour photographs (and their decades, and their backgrounds), so smiling and neutral pictures are
-compared within colour and within mono only, and what the result still shares with the colour axis is taken out.
+After "On the steerability of GANs" (Jahanian, Chai & Isola, ICLR 2020): one vector d is optimised so that `G(w + d)`
+differs from `G(w)` in the wanted way for all w. The wanted way is read by a probe fitted to labelled portraits; what
+lies outside the lower face is to stay as it is. The usual mean difference between embedded smiling and neutral
+portraits was tried first: with these few portraits it hardly told held-out ones apart, nor moved the mouth.
 """
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from latentlayers.errors import InvalidInput
 from latentlayers.generators.base import Generator
+from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.training.data import Portraits
+from latentlayers.training.grids import to_signed
+from latentlayers.training.probe import Probe, choose_examples, fit_probe, held_out_evidence, lower_face, mouth_pixels
 
-CERTAIN = 0.9
-FOLDS = 5
-GROUPS = {"colour": True, "mono": False}
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Portraits to fit from.
-
-    Attributes:
-        index: [n] positions among the portraits.
-        positive: [n] bool, e.g. smiling.
-        colour: [n] bool.
-    """
-
-    index: npt.NDArray[np.int64]
-    positive: npt.NDArray[np.bool_]
-    colour: npt.NDArray[np.bool_]
+TRUNCATION = 0.85
+KEEP = 100.0  # weight of the squared change outside the lower face
+TEST_SAMPLES = 256
 
 
 @dataclass(frozen=True)
-class FittedDirection:
+class LearntDirection:
     """A direction and what is known about it.
 
     Attributes:
-        direction: [num_ws, w_dim] float32.
+        direction: [num_ws, w_dim] float32; adding it once is strength 1.
         evidence: JSON-ready figures.
     """
 
@@ -51,102 +40,47 @@ class FittedDirection:
     evidence: dict[str, Any]
 
 
-def choose_examples(portraits: Portraits, positive: str, negative: str, per_class: int, seed: int = 0) -> Examples:
-    """Up to `per_class` pictures of each class within colour and within mono, whose expression is certain.
+def outside_lower_face(side: int) -> Tensor:
+    """[side, side]: 0 around mouth and cheeks of an aligned face, 1 elsewhere, with a soft edge."""
+    mask = torch.ones(1, 1, side, side)
+    mask[..., side // 2 : side * 29 // 32, side * 7 // 32 : side * 25 // 32] = 0
+    size = 2 * (side // 20) + 1
+    return F.avg_pool2d(mask, size, stride=1, padding=size // 2, count_include_pad=False)[0, 0]
 
-    Raises:
-        InvalidInput: ROWS_INVALID if a group has fewer than two pictures of a class.
+
+def steer(
+    generator: Generator,
+    trunk: DiscriminatorTrunk,
+    probe: Probe,
+    *,
+    gain: float,
+    steps: int = 150,
+    batch: int = 16,
+    rate: float = 0.03,
+    dtype: torch.dtype = torch.bfloat16,
+    seed: int = 0,
+) -> Tensor:
+    """Minimise over d [num_ws, w_dim], for random w:
+
+    `(probe(G(w + d)) - probe(G(w)) - gain)^2 + KEEP * mean over the outside of |G(w + d) - G(w)|^2`.
     """
-    random = np.random.default_rng(seed)
-    is_colour = portraits.is_colour
-    parts: list[tuple[npt.NDArray[np.int64], bool, bool]] = []
-    for name, wants_colour in GROUPS.items():
-        for column, label in ((positive, True), (negative, False)):
-            found = np.flatnonzero((portraits.numbers(column) > CERTAIN) & (is_colour == wants_colour))
-            if len(found) < 2:
-                raise InvalidInput(
-                    "ROWS_INVALID",
-                    f"Only {len(found)} {name} portraits have {column} above {CERTAIN}.",
-                    "Give metadata with more of them.",
-                )
-            parts.append((random.permutation(found)[:per_class], label, wants_colour))
-    return Examples(
-        index=np.concatenate([found for found, _, _ in parts]),
-        positive=np.concatenate([np.full(len(found), label) for found, label, _ in parts]),
-        colour=np.concatenate([np.full(len(found), colour) for found, _, colour in parts]),
-    )
-
-
-def area_under_curve(scores: npt.NDArray[np.float64], positive: npt.NDArray[np.bool_]) -> float:
-    """Chance that a random positive scores above a random negative (ties count half)."""
-    difference = scores[positive][:, None] - scores[~positive][None]
-    return float((difference > 0).mean() + 0.5 * (difference == 0).mean())
-
-
-def _mean_difference(ws: Tensor, examples: Examples, use: npt.NDArray[np.bool_]) -> Tensor:
-    """Mean over groups of (mean of positives - mean of negatives), weighted by the inverse variance of each.
-
-    The weights are n+ n- / (n+ + n-). The part along the colour axis, taken within the classes, is removed.
-    """
-    total: Tensor = torch.zeros_like(ws[0])
-    weight_sum = 0.0
-    for colour in GROUPS.values():
-        here = use & (examples.colour == colour)
-        plus, minus = here & examples.positive, here & ~examples.positive
-        weight = float(plus.sum() * minus.sum() / here.sum())
-        total = total + weight * (ws[plus].mean(dim=0) - ws[minus].mean(dim=0))
-        weight_sum += weight
-    direction: Tensor = total / weight_sum
-    axis = _colour_axis(ws, examples, use)
-    return direction - axis * (direction * axis).sum()
-
-
-def _colour_axis(ws: Tensor, examples: Examples, use: npt.NDArray[np.bool_]) -> Tensor:
-    """Unit [num_ws, w_dim]: mean over the two classes of (mean of colour - mean of mono)."""
-    axis: Tensor = torch.zeros_like(ws[0])
-    for label in (True, False):
-        here = use & (examples.positive == label)
-        axis = axis + ws[here & examples.colour].mean(dim=0) - ws[here & ~examples.colour].mean(dim=0)
-    unit: Tensor = axis / torch.linalg.vector_norm(axis)
-    return unit
-
-
-def fit_direction(ws: Tensor, examples: Examples, *, scale: float = 1.0, seed: int = 0) -> FittedDirection:
-    """Fit from ws [n, num_ws, w_dim]; `scale` times the mean difference becomes strength 1.
-
-    The evidence counts pictures, and gives accuracy and area under the curve within colour and within mono on held-out
-    pictures (`FOLDS`-fold), the threshold lying half-way between the class means of the fitted ones.
-    """
-    n = len(ws)
-    flat = ws.flatten(1)
-    fold = np.random.default_rng(seed).permutation(n) % FOLDS
-    scores, correct = np.zeros(n), np.zeros(n, dtype=bool)
-    for held in range(FOLDS):
-        use = fold != held
-        projected = (flat @ _mean_difference(ws, examples, use).flatten()).double().numpy()
-        for colour in GROUPS.values():
-            here = examples.colour == colour
-            known = use & here
-            middle = 0.5 * (projected[known & examples.positive].mean() + projected[known & ~examples.positive].mean())
-            test = ~use & here
-            scores[test] = projected[test] - middle
-            correct[test] = (scores[test] > 0) == examples.positive[test]
-    everything = np.ones(n, dtype=bool)
-    direction = _mean_difference(ws, examples, everything) * scale
-    groups = {}
-    for name, colour in GROUPS.items():
-        here = examples.colour == colour
-        groups[name] = {
-            "positive": int((here & examples.positive).sum()),
-            "negative": int((here & ~examples.positive).sum()),
-            "held_out_auc": round(area_under_curve(scores[here], examples.positive[here]), 3),
-            "held_out_balanced_accuracy": round(
-                float(np.mean([correct[here & (examples.positive == label)].mean() for label in (True, False)])), 3
-            ),
-        }
-    return FittedDirection(
-        direction.float(), {"groups": groups, "scale": scale, "norm": round(float(direction.norm()), 3)}
-    )
+    random = torch.Generator().manual_seed(seed)
+    outside = outside_lower_face(generator.resolution)
+    direction = torch.zeros(generator.num_ws, generator.w_dim, requires_grad=True)
+    optimiser = torch.optim.Adam([direction], lr=rate)
+    for step in range(steps):
+        optimiser.param_groups[0]["lr"] = rate * 0.5 * (1 + math.cos(math.pi * step / steps))
+        with torch.no_grad():
+            ws = generator.map(torch.randn(batch, generator.z_dim, generator=random), truncation=TRUNCATION)
+            before = generator.synthesize(ws, dtype=dtype)
+            wanted = probe.score(lower_face(trunk, before, dtype)) + gain
+        after = generator.synthesize(ws + direction, dtype=dtype)
+        missed = (probe.score(lower_face(trunk, after, dtype)) - wanted).square().mean()
+        spilt = (outside * (after - before).square().mean(dim=1)).mean()
+        optimiser.zero_grad()
+        torch.autograd.backward(missed + KEEP * spilt)
+        optimiser.step()
+    return direction.detach()
 
 
 def chroma(images: Tensor) -> Tensor:
@@ -155,11 +89,70 @@ def chroma(images: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def colour_leakage(generator: Generator, ws: Tensor, direction: Tensor, colour: npt.NDArray[np.bool_]) -> float:
-    """How much a step of strength 1 changes the chroma, as a share of the difference between colour and mono."""
+def effect(generator: Generator, direction: Tensor, witness: Probe, seed: int = 1) -> dict[str, float]:
+    """What a step of strength 1 does to fresh samples.
+
+    `witness_gain`: change of the score of a probe on mouth pixels that the direction was not learnt from (neutral
+    and happy portraits are 2 apart). `chroma_change`: mean change of `chroma`, as a share of its mean.
+    `rms_outside`, `rms_lower_face`: change of the pixels in grey levels of 255.
+    """
+    random = torch.Generator().manual_seed(seed)
+    ws = generator.map(torch.randn(TEST_SAMPLES, generator.z_dim, generator=random), truncation=TRUNCATION)
     before, after = (
-        torch.cat([chroma(generator.synthesize(part)) for part in torch.split(codes, 16)])
+        torch.cat([generator.synthesize(part).clamp(-1, 1) for part in torch.split(codes, 32)])
         for codes in (ws, ws + direction)
     )
-    gap = before[colour].mean() - before[~colour].mean()
-    return float((after - before).mean() / gap)
+    outside = outside_lower_face(generator.resolution)
+    change = (after - before).square().mean(dim=(0, 1))
+
+    def levels(mask: Tensor) -> float:
+        return round(math.sqrt(float((change * mask).sum() / mask.sum())) * 127.5, 2)
+
+    gained = witness.score(mouth_pixels(after)) - witness.score(mouth_pixels(before))
+    return {
+        "witness_gain": round(float(gained.mean()), 3),
+        "witness_gain_p10": round(float(gained.quantile(0.1)), 3),
+        "chroma_change": round(float((chroma(after).mean() - chroma(before).mean()) / chroma(before).mean()), 3),
+        "rms_outside": levels(outside),
+        "rms_lower_face": levels(1 - outside),
+    }
+
+
+def learn_direction(
+    generator: Generator,
+    trunk: DiscriminatorTrunk,
+    portraits: Portraits,
+    positive: str,
+    negative: str,
+    *,
+    gain: float = 1.5,
+    steps: int = 150,
+) -> LearntDirection:
+    """Fit the probes, learn the direction, measure it.
+
+    Args:
+        trunk: calibrated features of pictures like the generator's.
+        positive, negative: expression columns of the portraits' metadata.
+        gain: what strength 1 adds to the probe's score; negatives and positives are 2 apart.
+
+    Raises:
+        InvalidInput: ROWS_INVALID, see `choose_examples`.
+    """
+    examples = choose_examples(portraits, positive, negative)
+    images = to_signed(portraits.images[torch.from_numpy(examples.index)])
+    with torch.no_grad():
+        features = torch.cat([lower_face(trunk, part) for part in torch.split(images, 64)])
+    pixels = mouth_pixels(images)
+    probe, witness = (fit_probe(rows, examples.positive, examples.colour) for rows in (features, pixels))
+    direction = steer(generator, trunk, probe, gain=gain, steps=steps)
+    return LearntDirection(
+        direction,
+        {
+            "labels": f"{positive} and {negative}, each above 0.9 by a classifier",
+            "probe_held_out": held_out_evidence(features, examples.positive, examples.colour),
+            "witness_held_out": held_out_evidence(pixels, examples.positive, examples.colour),
+            "gain": gain,
+            "norm": round(float(direction.square().sum().sqrt()), 2),
+            "effect_of_strength_1": effect(generator, direction, witness),
+        },
+    )

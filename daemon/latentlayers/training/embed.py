@@ -1,4 +1,4 @@
-"""Embedding many training-size pictures at once, for fitting directions and for the report.
+"""Embedding many training-size pictures at once, for the report.
 
 The painter's embedding is `latentlayers.inversion`; this is its plainest form, batched and at one setting, so that the
 figures of two models can be compared.

@@ -13,7 +13,8 @@ from torch import Tensor
 from latentlayers.checkpoints.header import ModelHeader
 from latentlayers.checkpoints.native import save_generator, write_atomically
 from latentlayers.generators.discriminator import DiscriminatorTrunk, ResidualBlock
-from latentlayers.training.directions import FittedDirection
+from latentlayers.inversion.features import save_features
+from latentlayers.training.directions import LearntDirection
 from latentlayers.training.grids import draw_samples
 from latentlayers.training.state import TrainState
 
@@ -21,7 +22,6 @@ GENERATOR_FILE = "generator.safetensors"
 FEATURES_FILE = "features.safetensors"
 DIRECTIONS_FILE = "directions.safetensors"
 CALIBRATION_SAMPLES = 128
-FEATURES_FORMAT = "discriminator-trunk-1"
 
 
 @torch.no_grad()
@@ -65,22 +65,13 @@ def export_model(state: TrainState, folder: Path, *, name: str, licence: str, pr
         domain="portraits",
     )
     save_generator(folder / GENERATOR_FILE, state.average, header, half=True)
-    save_features(trunk_of(state), folder / FEATURES_FILE)
+    save_features(folder / FEATURES_FILE, trunk_of(state))
 
 
-def save_features(trunk: DiscriminatorTrunk, path: Path) -> None:
-    """The trunk as safetensors, kernels in float16; metadata `format` and `config` say how to rebuild it."""
-    tensors = {
-        name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in trunk.state_dict().items()
-    }
-    metadata = {"format": FEATURES_FORMAT, "config": json.dumps(trunk.config.to_json())}
-    write_atomically(path, safetensors.torch.save(tensors, metadata))
-
-
-def save_directions(directions: Mapping[str, FittedDirection], path: Path) -> None:
+def save_directions(directions: Mapping[str, LearntDirection], path: Path) -> None:
     """One float32 tensor [num_ws, w_dim] per name; metadata `evidence` is the figures of each as JSON."""
     tensors: dict[str, Tensor] = {
-        name: fitted.direction.to(torch.float32).contiguous() for name, fitted in directions.items()
+        name: learnt.direction.to(torch.float32).contiguous() for name, learnt in directions.items()
     }
-    evidence = {name: fitted.evidence for name, fitted in directions.items()}
+    evidence = {name: learnt.evidence for name, learnt in directions.items()}
     write_atomically(path, safetensors.torch.save(tensors, {"evidence": json.dumps(evidence)}))

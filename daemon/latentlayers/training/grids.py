@@ -14,6 +14,11 @@ from latentlayers.generators.base import Generator
 GRID_SEED = 7
 
 
+def to_signed(images: Tensor) -> Tensor:
+    """uint8 pictures -> float32 in [-1, 1]."""
+    return images.float() / 127.5 - 1
+
+
 def tile(images: Tensor, columns: int, scale: int = 2) -> Image.Image:
     """Lay pictures [N, 3, R, R] in [-1, 1] row by row, each pixel repeated `scale` times each way."""
     n, _, h, w = images.shape

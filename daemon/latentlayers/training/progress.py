@@ -13,8 +13,8 @@ from latentlayers.training.step import StepStats
 LOG_FILE = "progress.jsonl"
 
 
-def _mean(values: list[float]) -> float:
-    return sum(values) / len(values) if values else float("nan")
+def _mean(values: list[float]) -> float | None:
+    return round(sum(values) / len(values), 3) if values else None
 
 
 class ProgressLog:
@@ -40,11 +40,11 @@ class ProgressLog:
             "kimg": round(counters.images / 1000, 2),
             "side": side,
             "images_per_second": round(self._images / elapsed, 1),
-            "fake_logit": round(_mean([s.fake_logit for s in self._stats]), 3),
-            "real_logit": round(_mean([s.real_logit for s in self._stats]), 3),
+            "fake_logit": _mean([s.fake_logit for s in self._stats]),
+            "real_logit": _mean([s.real_logit for s in self._stats]),
             "real_sign": round(counters.real_sign, 3),
             "augment": round(counters.augment, 4),
-            "r1_penalty": round(_mean([s.penalty for s in self._stats if s.penalty is not None]), 3),
+            "r1_penalty": _mean([s.penalty for s in self._stats if s.penalty is not None]),
             "rate": round(rate, 6),
             "seconds_left": round(seconds_left),
         }

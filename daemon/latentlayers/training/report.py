@@ -15,15 +15,10 @@ from latentlayers.generators.base import Generator
 from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.training.data import Portraits
 from latentlayers.training.embed import embed, psnr
-from latentlayers.training.grids import draw_samples, sample_grid, save_png, tile
+from latentlayers.training.grids import draw_samples, sample_grid, save_png, tile, to_signed
 
 PIXEL_COMPONENTS = 192
 SHEET_PAIRS = 32
-
-
-def to_signed(images: Tensor) -> Tensor:
-    """uint8 [N, 3, R, R] -> float32 in [-1, 1]."""
-    return images.float() / 127.5 - 1
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
