@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -94,6 +95,8 @@ class RunningDaemon:
                 self.process.wait(PATIENCE_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
+        if self.home not in self.paths.runtime.parents:  # a stand-in, where a socket in `home` is not possible
+            shutil.rmtree(self.paths.runtime, ignore_errors=True)
 
     def _wait_for_address(self) -> str:
         def announced() -> str:

@@ -19,10 +19,9 @@ from conftest import StartDaemon
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from latentlayers import __version__
-from latentlayers.errors import LatentLayersError
+from latentlayers.errors import InvalidInput
 from latentlayers.paths import Paths
-from latentlayers.service.config import ServiceConfig
-from latentlayers.service.main import serve
+from latentlayers.service.config import ServiceConfig, endpoint
 from latentlayers.v1 import daemon_service_pb2 as pb
 from latentlayers.v1 import editing_service_pb2 as editing
 from latentlayers.v1 import latent_pb2, model_service_pb2
@@ -40,6 +39,12 @@ posix_only = pytest.mark.skipif(os.name != "posix", reason="unix sockets and mod
 def serve_again(daemon: RunningDaemon, **settings: Any) -> subprocess.CompletedProcess[str]:
     """A second daemon with the same home; returns when it has ended."""
     command = [sys.executable, str(SCRIPT), json.dumps({"home": str(daemon.home), **settings})]
+    return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
+
+
+def serve_here(home: Path, *options: str) -> subprocess.CompletedProcess[str]:
+    """The program as people start it; returns when it has ended."""
+    command = [sys.executable, "-m", "latentlayers.service", "--home", str(home), *options]
     return subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE_S)
 
 
@@ -180,16 +185,23 @@ def test_socket_and_files_are_private(start_daemon: StartDaemon) -> None:
 
 
 @posix_only
+@pytest.mark.parametrize("name", ["with blanks", "ünïcode 日本", "a#b", "a?b", "a%20b"])
+def test_a_daemon_can_live_in_a_folder_of_any_name(tmp_path: Path, name: str) -> None:
+    daemon = RunningDaemon(tmp_path / name)
+    try:
+        assert daemon.is_serving("")
+        assert daemon.paths.socket.exists()
+        assert [path.name for path in tmp_path.iterdir()] == [name]
+    finally:
+        daemon.close()
+
+
+@posix_only
 def test_a_runtime_folder_that_is_open_to_others_is_refused(tmp_path: Path) -> None:
     config = ServiceConfig(home=tmp_path / "home")
     config.paths.ensure()
     config.paths.runtime.chmod(0o755)
-    run = subprocess.run(
-        [sys.executable, "-m", "latentlayers.service", "--home", str(tmp_path / "home")],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
+    run = serve_here(tmp_path / "home")
     assert run.returncode == 3
     assert str(config.paths.runtime) in run.stderr
 
@@ -226,12 +238,7 @@ def test_the_token_is_kept_and_private(start_daemon: StartDaemon) -> None:
 
 def test_two_daemons_cannot_share_a_port(start_daemon: StartDaemon, tmp_path: Path) -> None:
     daemon = start_daemon(listen="127.0.0.1:0")
-    run = subprocess.run(
-        [sys.executable, "-m", "latentlayers.service", "--home", str(tmp_path / "b"), "--listen", daemon.address],
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE_S,
-    )
+    run = serve_here(tmp_path / "another home", "--listen", daemon.address)
     assert run.returncode == 3
     assert daemon.address in run.stderr
 
@@ -246,16 +253,19 @@ def test_two_daemons_cannot_share_a_port(start_daemon: StartDaemon, tmp_path: Pa
         ({"listen": "127.0.0.1:http"}, "ADDRESS_INVALID"),
         ({"listen": "127.0.0.1:65536"}, "ADDRESS_INVALID"),
         ({"listen": "0.0.0.0:0", "tls_certificate": Path("missing.pem")}, "TLS_INCOMPLETE"),
-        (
-            {"listen": "0.0.0.0:0", "tls_certificate": Path("missing.pem"), "tls_key": Path("missing.pem")},
-            "TLS_UNREADABLE",
-        ),
     ],
 )
 def test_unsafe_and_impossible_addresses_are_refused(tmp_path: Path, settings: dict[str, Any], expected: str) -> None:
-    with pytest.raises(LatentLayersError) as caught:
-        serve(ServiceConfig(home=tmp_path, **settings))
+    config = ServiceConfig(home=tmp_path, **settings)
+    with pytest.raises(InvalidInput) as caught:
+        endpoint(config, config.paths)
     assert caught.value.reason == expected
+
+
+def test_a_certificate_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
+    run = serve_here(tmp_path, "--listen", "0.0.0.0:0", "--tls-certificate", "missing.pem", "--tls-key", "missing.pem")
+    assert run.returncode == 3
+    assert "missing.pem" in run.stderr
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="makes its certificate with openssl")

@@ -414,14 +414,6 @@ def test_stopping_tells_the_callers_and_leaves_nothing_behind(start_fake: StartF
     assert not daemon.paths.address_file.exists()
 
 
-def test_a_worker_does_not_outlive_a_killed_front(start_fake: StartFake) -> None:
-    daemon = start_fake()
-    wait_for_step(render(daemon, LONG))
-    worker = daemon.status.worker_pid
-    daemon.process.kill()
-    eventually(lambda: not is_running(worker))
-
-
 def test_a_host_applications_python_settings_do_not_reach_the_worker(
     start_fake: StartFake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -23,6 +23,7 @@ MAX_SOCKET_PATH = 100
 
 _APP = "latentlayers"
 _SOCKET = "daemon.sock"
+_SPECIAL = set("%?#")
 
 
 @dataclass(frozen=True)
@@ -85,13 +86,13 @@ class Paths:
         with warnings.catch_warnings():  # that there is no XDG_RUNTIME_DIR; `check_private` looks at the stand-in
             warnings.simplefilter("ignore")
             runtime = dirs.user_runtime_path
-        return cls(dirs.user_data_path, dirs.user_state_path, _short_enough(runtime))
+        return cls(dirs.user_data_path, dirs.user_state_path, _fit_for_socket(runtime))
 
     @classmethod
     def under(cls, home: Path) -> Paths:
-        """Everything inside `home`, except that a socket path too long for the system moves to /tmp."""
+        """Everything inside `home`, except that a socket path that cannot be used moves to /tmp."""
         home = home.expanduser().absolute()
-        return cls(home / "data", home / "state", _short_enough(home / "runtime"))
+        return cls(home / "data", home / "state", _fit_for_socket(home / "runtime"))
 
     def ensure(self) -> None:
         """Makes all folders, readable by this user only.
@@ -134,9 +135,15 @@ def check_private(folder: Path) -> None:
     )
 
 
-def _short_enough(runtime: Path) -> Path:
-    """`runtime`, or a stand-in in /tmp (the same one every time) if a socket in it would have too long a path."""
-    if os.name != "posix" or len(os.fsencode(runtime / _SOCKET)) <= MAX_SOCKET_PATH:
+def _fit_for_socket(runtime: Path) -> Path:
+    """`runtime`, or a stand-in in /tmp (the same one every time) if a socket in it would have an unusable path.
+
+    That is one too long for the system, or with a character that means something in gRPC's `unix:` addresses: gRPC
+    would cut the path off there and put the socket wherever that leads.
+    """
+    if os.name != "posix":
+        return runtime
+    if len(os.fsencode(runtime / _SOCKET)) <= MAX_SOCKET_PATH and not _SPECIAL & set(str(runtime)):
         return runtime
     digest = hashlib.sha256(os.fsencode(runtime)).hexdigest()[:12]
     # Not tempfile.gettempdir(): TMPDIR may differ between the daemon's environment and its callers'.
