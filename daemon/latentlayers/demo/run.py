@@ -8,7 +8,7 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from latentlayers.client import Client, EditResult, EmbedResult, PictureSource
+from latentlayers.client import Client, EditResult, EmbedResult, Latent, PictureSource, SourceLike
 from latentlayers.demo.page import Report, Section, write_page
 from latentlayers.demo.sheets import embedding_row, sent, strip
 from latentlayers.demo.sources import expression_pair, invented_people, photos
@@ -18,7 +18,8 @@ from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 
 MORPH_FRAMES = 7
-EXPRESSION_STRENGTHS = (0.0, 0.25, 0.5, 0.75, 1.0)
+EXPRESSION_STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+STYLE_ROWS = "fine"
 DIRECTION_STRENGTHS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 DIRECTIONS = ("smile", "pca-1", "pca-2", "sefa-1")
 INVENTED_SEEDS = (11, 23)
@@ -71,64 +72,65 @@ class Demo:
             ],
         )
         names = [photo.person for photo in self._photos]
-        first, second = embedded[0].embedding.id, embedded[1].embedding.id
+        first, second = (result.embedding.id for result in embedded[:2])
+        self._morphs(client, first, [(second, names[1]), (someone, "an invented person")], names[0])
+        self._crossover_grid(client, [first, second, someone], [*names, "invented"])
+        self._expression_strip(client, model_for_expression, first, names[0])
+        self._direction_strips(client, first, names[0])
 
-        morph = self._edit("morph", lambda: client.morph(first, second, frames=MORPH_FRAMES))
+    def _morphs(self, client: Client, start: SourceLike, ends: Sequence[tuple[SourceLike, str]], name: str) -> None:
+        rows = []
+        for end, _ in ends:
+            morph = self._edit("morph", partial(client.morph, start, end, frames=MORPH_FRAMES))
+            rows.append(strip(morph, [f"lambda {image.weight:.2f}" for image in morph.images]))
         self._sheet(
             "morph.png",
-            f"Morph: {names[0]} to {names[1]}",
+            f"Morph: {name} to {ends[0][1]}, and to {ends[1][1]}",
             "w = lambda*w1 + (1-lambda)*w2 in seven steps.",
-            [strip(morph, [f"lambda {image.weight:.2f}" for image in morph.images])],
+            rows,
         )
-        self._crossover_grid(client, [first, second, someone], [*names, "invented"])
 
-        neutral, expressive = expression_pair(client, model_for_expression, self._scratch)
-        pair = [self._embed(client, PictureSource(path), path.name) for path in (neutral, expressive)]
-        moved = self._edit(
-            "expression",
-            lambda: client.transfer_expression(
-                second, pair[0].embedding.id, pair[1].embedding.id, strengths=EXPRESSION_STRENGTHS
-            ),
-        )
-        given = [
-            Tile(sent(p.reconstruction), c)
-            for p, c in zip(pair, ("neutral", "expressive"), strict=True)
-            if p.reconstruction is not None
-        ]
-        self._sheet(
-            "expression.png",
-            f"Expression: a smile for {names[1]}",
-            "w = w1 + lambda*(w3 - w2). w2 and w3 are embeddings of two pictures of an invented person: no pair of "
-            "photographs that may be redistributed was at hand.",
-            [[*given, *strip(moved, [f"lambda {strength:g}" for strength in EXPRESSION_STRENGTHS])]],
-        )
-        self._direction_strips(client, second, names[1])
-
-    def _crossover_grid(self, client: Client, codes: Sequence[object], names: Sequence[str]) -> None:
-        def cross(content: object, style: object) -> EditResult:
-            return client.crossover(content, style)  # type: ignore[arg-type]
-
-        plain = [client.render(code) for code in codes]  # type: ignore[arg-type]
-        rows = [[Tile(None, ""), *(strip(p, [f"style: {n}"])[0] for p, n in zip(plain, names, strict=True))]]
-        began, count = time.monotonic(), 0
+    def _crossover_grid(self, client: Client, codes: Sequence[SourceLike], names: Sequence[str]) -> None:
+        plain = [strip(client.render(code), [""])[0].picture for code in codes]
+        rows = [[Tile(None), *(Tile(p, f"style: {n}") for p, n in zip(plain, names, strict=True))]]
         for code, picture, name in zip(codes, plain, names, strict=True):
-            crossed = [cross(code, style) for style in codes]
-            count += len(crossed)
-            rows.append([*strip(picture, [f"content: {name}"]), *(strip(result, [""])[0] for result in crossed)])
-        self._report.operations["crossover"] = _operation(count, time.monotonic() - began)
-        self._log(f"crossover: {count} pictures")
+            crossed = [
+                self._edit("crossover", partial(client.crossover, code, style, rows=STYLE_ROWS)) for style in codes
+            ]
+            rows.append([Tile(picture, f"content: {name}"), *(strip(result, [""])[0] for result in crossed)])
         self._sheet(
             "crossover.png",
             "Crossover",
-            "The coarser half of the rows of w+ from the content, the finer half from the style.",
+            "The coarse and middle rows of w+ from the content, the fine ones (colour, light, texture) from the style.",
             rows,
+        )
+
+    def _expression_strip(self, client: Client, person: Latent, target: str, name: str) -> None:
+        paths = expression_pair(client, person, self._scratch)
+        pair = [self._embed(client, PictureSource(path), path.name) for path in paths]
+        neutral, expressive = (result.embedding.id for result in pair)
+        moved = self._edit(
+            "expression",
+            partial(client.transfer_expression, target, neutral, expressive, strengths=EXPRESSION_STRENGTHS),
+        )
+        given = [
+            Tile(sent(result.reconstruction), f"embedded: {path.stem}")
+            for result, path in zip(pair, paths, strict=True)
+            if result.reconstruction is not None
+        ]
+        self._sheet(
+            "expression.png",
+            f"Expression: less and more of a smile for {name}",
+            "w = w1 + lambda*(w3 - w2). w2 and w3 are embeddings of two pictures of an invented person, without and "
+            "with a smile: no pair of photographs that may be redistributed was at hand.",
+            [[*given, *strip(moved, [f"lambda {strength:g}" for strength in EXPRESSION_STRENGTHS])]],
         )
 
     def _direction_strips(self, client: Client, code: str, name: str) -> None:
         rows = []
         for direction in DIRECTIONS:
             apply = partial(client.apply_direction, code, direction, DIRECTION_STRENGTHS)
-            moved = self._edit(f"direction {direction}", apply)
+            moved = self._edit("directions", apply)
             rows.append(strip(moved, [f"{strength:+g}" for strength in DIRECTION_STRENGTHS]))
         self._sheet(
             "directions.png",
@@ -155,12 +157,15 @@ class Demo:
         self._log(f"  {found.psnr:.1f} dB after {found.steps} steps in {found.seconds:.1f} s: {found.likeness_text}")
         return result
 
-    def _edit(self, name: str, call: Callable[[], EditResult]) -> EditResult:
+    def _edit(self, operation: str, call: Callable[[], EditResult]) -> EditResult:
         began = time.monotonic()
         result = call()
-        seconds = time.monotonic() - began
-        self._report.operations[name] = _operation(len(result.images), seconds)
-        self._log(f"{name}: {len(result.images)} pictures in {seconds:.2f} s")
+        pictures, seconds = len(result.images), time.monotonic() - began
+        total = self._report.operations.setdefault(operation, {"calls": 0, "pictures": 0, "seconds": 0.0})
+        total["calls"] += 1
+        total["pictures"] += pictures
+        total["seconds"] = round(total["seconds"] + seconds, 3)
+        self._log(f"{operation}: {pictures} picture{'s' * (pictures > 1)} in {seconds:.2f} s")
         return result
 
     def _sheet(
@@ -184,7 +189,3 @@ class Demo:
 
     def _log(self, text: str) -> None:
         print(f"[{time.monotonic() - self._began:5.1f} s] {text}", flush=True)
-
-
-def _operation(pictures: int, seconds: float) -> dict[str, float]:
-    return {"pictures": pictures, "seconds": round(seconds, 3)}
