@@ -252,6 +252,24 @@ def test_bad_input_is_refused_with_a_sentence_and_a_remedy(
     assert not list(tmp_path.glob("**/out*.png"))
 
 
+def test_a_checkpoint_is_added_used_and_removed(
+    run: Callable[..., Run], portraits: tuple[Path, Path, Path], tmp_path: Path
+) -> None:
+    file = tmp_path / "model.safetensors"
+    assert run("models", "export", "portraits-64", "-o", file).code == 0
+    name = f"copy-{os.getpid()}"
+    added = run("models", "add", file, "--name", name, "--json").document["model"]
+    assert (added["name"], added["family"], added["shipped"]) == (name, "stylegan2", False)
+    assert run("models", "add", file, "--name", name, "--json").error["reason"] == "MODEL_EXISTS"
+    assert run("models", "add", file, "--name", "../x", "--json").error["reason"] == "MODEL_NAME_INVALID"
+    out = tmp_path / "x.png"
+    document = run("render", portraits[0], "--model", name, *QUICK, "-o", out, "--json").document
+    assert document["embeddings"][0]["model"] == name
+    assert run("models", "remove", name, "--json").document == {"removed": name}
+    assert name not in run("models", "list").out
+    assert run("render", portraits[0], "--model", name, "-o", out, "--json").error["reason"] == "MODEL_UNKNOWN"
+
+
 def command(*arguments: object, daemon: RunningDaemon) -> list[str]:
     return [*COMMAND, *map(str, arguments), "--address", daemon.address]
 

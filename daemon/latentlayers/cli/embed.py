@@ -27,7 +27,7 @@ def register(app: typer.Typer) -> None:
 
 
 def embed(
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE…", help="Picture files.", show_default=False)],
+    images: Annotated[list[str], typer.Argument(metavar="IMAGE", help="Picture files.", show_default=False)],
     output: Annotated[
         Path | None,
         typer.Option(

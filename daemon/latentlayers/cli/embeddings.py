@@ -109,7 +109,7 @@ def export(
 def import_(
     files: Annotated[
         list[Path],
-        typer.Argument(metavar="FILE…", help=".safetensors, .npz, .npy or .pt files.", show_default=False),
+        typer.Argument(metavar="FILE", help=".safetensors, .npz, .npy or .pt files.", show_default=False),
     ],
     model: Annotated[
         str, typer.Option("--model", metavar="NAME", help="The model they belong to, if the file does not say.")
@@ -129,7 +129,7 @@ def import_(
 
 @commands.command()
 def delete(
-    ids: Annotated[list[str], typer.Argument(metavar="ID…", help="See `embeddings list`.", show_default=False)],
+    ids: Annotated[list[str], typer.Argument(metavar="ID", help="See `embeddings list`.", show_default=False)],
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:

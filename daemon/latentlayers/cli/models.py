@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -63,6 +64,8 @@ def add(
     with open_client(address) as client:
         if client.endpoint.local:
             _check_exists(file)
+        if not json:
+            print(f"Converting {file}", file=sys.stderr)
         model = client.models.import_(file, name)
     if json:
         print_json({"model": asdict(model)})

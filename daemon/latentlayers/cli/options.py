@@ -64,8 +64,13 @@ Masks = Annotated[
         "--mask", metavar="M.png", help="White counts, black never does; repeat it for each picture file in order."
     ),
 ]
-Seed = Annotated[int, typer.Option("--seed", metavar="N", help="The same seed gives the same result.")]
-Steps = Annotated[int, typer.Option("--steps", min=0, metavar="N", help="Most optimiser steps; 0: the preset's own.")]
+Seed = Annotated[
+    int, typer.Option("--seed", metavar="N", help="The same seed gives the same result.", show_default=False)
+]
+Steps = Annotated[
+    int,
+    typer.Option("--steps", min=0, metavar="N", help="Most optimiser steps; else the preset's.", show_default=False),
+]
 Refresh = Annotated[bool, typer.Option("--refresh", help="Embed again what the library already has.")]
 Paste = Annotated[
     PasteName, typer.Option("--paste", help="Put the result back into the first picture, or only the difference.")

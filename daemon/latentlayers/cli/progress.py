@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from latentlayers.cli.output import duration
@@ -90,7 +91,7 @@ def _sentence(event: Progress, labels: Mapping[str, str]) -> str:
     if event.phase == "queued":
         return "Next in the queue" if not event.step else f"Waiting for {event.step} other job{'s'[: event.step > 1]}"
     if event.phase == "embedding":
-        return f"Embedding {labels.get(event.role, event.role)}".rstrip()
+        return f"Embedding {Path(labels.get(event.role, event.role)).name}"
     return {"loading": "Loading the model", "rendering": "Rendering"}.get(event.phase, "Working")
 
 
