@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import json
+import os
 import platform
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
-from cli_process import Run, files, run_process, runner
+from cli_process import COMMAND, PATIENCE_S, Run, files, run_process, runner
 from latentlayers import __version__
 from latentlayers.cli.bundle import Redactor
 from latentlayers.library import ModelStore
@@ -261,6 +263,23 @@ def test_serve_says_where_another_daemon_listens(start_daemon: Callable[..., Run
     second = run_process("serve", LATENTLAYERS_HOME=running.home)
     assert second.code == 0
     assert running.address in second.out
+
+
+def test_serve_announces_itself_as_json_and_ends_well(tmp_path: Path) -> None:
+    environment = {**os.environ, "LATENTLAYERS_HOME": str(tmp_path / "home")}
+    arguments = [*COMMAND, "serve", "--json"]
+    with subprocess.Popen(arguments, stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        text = ""
+        while not text.endswith("}\n"):
+            text += process.stdout.readline()
+        announced = json.loads(text)
+        assert announced["pid"] == process.pid
+        assert announced["running_already"] is False
+        second = run_process("serve", "--json", LATENTLAYERS_HOME=tmp_path / "home")
+        assert (second.code, second.document) == (0, {**announced, "running_already": True})
+        process.terminate()
+        assert process.wait(PATIENCE_S) == (0 if os.name == "posix" else 1)
 
 
 def test_a_daemon_is_stopped(start_daemon: Callable[..., RunningDaemon], capsys: pytest.CaptureFixture[str]) -> None:

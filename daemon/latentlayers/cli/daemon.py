@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,6 +15,7 @@ from latentlayers.cli.session import open_client
 
 if TYPE_CHECKING:
     from latentlayers.client import Status
+    from latentlayers.service.instance import Announcement
 
 
 def register(app: typer.Typer) -> None:
@@ -40,14 +41,16 @@ def serve(
 ) -> None:
     """Run the daemon in the foreground until Ctrl-C."""
     from latentlayers.service.config import ServiceConfig
+    from latentlayers.service.main import say
     from latentlayers.service.main import serve as run
 
     config = ServiceConfig(listen=address, tls_certificate=tls_certificate, tls_key=tls_key, idle_unload_s=idle_unload)
-    with contextlib.redirect_stdout(sys.stderr) if json else contextlib.nullcontext():
-        code = run(config)
-    if json:
-        print_json({"served": True})
-    raise typer.Exit(code)
+    raise typer.Exit(run(config, _say_json if json else say))
+
+
+def _say_json(announcement: Announcement, running_already: bool) -> None:
+    print_json({**asdict(announcement), "running_already": running_already})
+    sys.stdout.flush()
 
 
 def status(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
@@ -59,8 +62,6 @@ def status(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
         state = client.status()
         token_file = client.endpoint.token_file
     if json:
-        from dataclasses import asdict
-
         print_json({**asdict(state), "token_file": token_file})
     else:
         print(table(_rows(state)))

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 import time
+from collections.abc import Callable
 
 from latentlayers import __version__
 from latentlayers.errors import PreconditionFailed
@@ -25,15 +26,28 @@ OTHER_DAEMON_S = 15.0
 _SIGNALS = ("SIGTERM", "SIGINT", "SIGHUP", "SIGBREAK")
 
 
-def serve(config: ServiceConfig | None = None) -> int:
+def say(announcement: Announcement, running_already: bool) -> None:
+    """Tells people where the daemon listens."""
+    if running_already:
+        print(
+            f"The daemon already runs (process {announcement.pid}) and listens on {announcement.address}.", flush=True
+        )
+    else:
+        print(f"Listening on {announcement.address}", flush=True)
+
+
+def serve(config: ServiceConfig | None = None, say: Callable[[Announcement, bool], None] = say) -> int:
     """Runs the daemon until it is told to stop; the exit status of the process.
 
     A second daemon of the same user says where the first listens and returns 0.
 
+    Args:
+        say: told where the daemon listens, once it does, and whether it ran already.
+
     Raises:
         InvalidInput: ADDRESS_INVALID, ADDRESS_UNSAFE, TLS_INCOMPLETE, TLS_UNREADABLE.
         PreconditionFailed: RUNTIME_UNSAFE, ADDRESS_IN_USE, DAEMON_LOCKED.
-        LatentLayersError: LIBRARY_WRITE_FAILED, STATE_WRITE_FAILED.
+        Exhausted: DISK_FULL. LatentLayersError: LIBRARY_WRITE_FAILED.
     """
     config = config or ServiceConfig()
     paths = config.paths
@@ -44,12 +58,12 @@ def serve(config: ServiceConfig | None = None) -> int:
     lock = InstanceLock(paths.lock_file)
     other = _acquire(lock, paths)
     if other is not None:
-        print(f"The daemon already runs (process {other.pid}) and listens on {other.address}.", flush=True)
+        say(other, True)
         return 0
     try:
         withdraw(paths)  # what a killed daemon left behind
         start_logging(paths)
-        asyncio.run(_serve(config, paths, where))
+        asyncio.run(_serve(config, paths, where, say))
     finally:
         withdraw(paths)
         lock.release()
@@ -73,7 +87,9 @@ def _acquire(lock: InstanceLock, paths: Paths) -> Announcement | None:
     return None
 
 
-async def _serve(config: ServiceConfig, paths: Paths, where: Endpoint) -> None:
+async def _serve(
+    config: ServiceConfig, paths: Paths, where: Endpoint, say: Callable[[Announcement, bool], None]
+) -> None:
     stop = asyncio.Event()
     _stop_on_signals(stop)
     front = Front(config, paths, where, token(paths) if where.token else "", stop)
@@ -88,7 +104,7 @@ async def _serve(config: ServiceConfig, paths: Paths, where: Endpoint) -> None:
     try:
         await front.start()
         announcement.publish(paths)
-        print(f"Listening on {address}", flush=True)
+        say(announcement, False)
         log.info("version %s, process %d, listening on %s", __version__, os.getpid(), address)
         await stop.wait()
     finally:
