@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 
-class Preset(Enum):
+class Preset(str, Enum):
     """The embedding presets."""
 
     fast = "fast"
@@ -18,7 +18,7 @@ class Preset(Enum):
     projector = "projector"
 
 
-class SpaceName(Enum):
+class SpaceName(str, Enum):
     """The latent spaces an embedding can be sought in."""
 
     w_plus = "w+"
@@ -26,15 +26,15 @@ class SpaceName(Enum):
     z = "z"
 
 
-class PasteName(Enum):
+class PasteName(str, Enum):
     """How a result goes back into the first picture."""
 
     none = "none"
-    replace = "replace"
+    replaced = "replace"
     residual = "residual"
 
 
-class NoiseName(Enum):
+class NoiseName(str, Enum):
     """What the generator's noise inputs get."""
 
     const = "const"
