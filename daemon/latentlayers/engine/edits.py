@@ -17,10 +17,11 @@ from latentlayers.editing import (
     morph_weights,
     parse_rows,
 )
+from latentlayers.editing.checks import check_rows, check_weight
 from latentlayers.engine.jobs import Job
 from latentlayers.engine.messages import mask_in_frame
 from latentlayers.engine.models import LoadedModel, ModelCache
-from latentlayers.engine.output import send_images
+from latentlayers.engine.output import check_output, send_images
 from latentlayers.engine.sources import SourceResolver
 from latentlayers.errors import InvalidInput
 from latentlayers.library import Library
@@ -56,25 +57,25 @@ class Editor:
         if not request.source.HasField("picture"):
             raise InvalidInput("SOURCE_MISSING", "There is no picture to embed.", "Send one in `source.picture`.")
         model = self._model(job, request.options, [])
+        check_output(model, request.output, latent_pb2.Source(picture=request.source))
         found = SourceResolver(job, model, self._library, request.options).embed(request.source, "source")
         send_images(job, model, [found.ws], [1.0], found, request.output)
 
     def morph(self, job: Job) -> None:
         request = job.parse(pb.MorphRequest)
         kind = request.WhichOneof("steps")
-        weights = list(request.weights.values) if kind == "weights" else morph_weights(request.frames)
-        _check_count(weights)
-        model, resolver = self._resolver(job, request.embed, [request.a, request.b])
+        weights = _checked(list(request.weights.values) if kind == "weights" else morph_weights(request.frames))
+        model, resolver = self._resolver(job, request.embed, [request.a, request.b], request.output)
         a, b = resolver.resolve(request.a, "a"), resolver.resolve(request.b, "b")
         codes = [morph(a.ws, b.ws, lam) for lam in weights]
         send_images(job, model, codes, weights, a, request.output)
 
     def crossover(self, job: Job) -> None:
         request = job.parse(pb.CrossoverRequest)
-        model, resolver = self._resolver(job, request.embed, [request.content, request.style])
+        model, resolver = self._resolver(job, request.embed, [request.content, request.style], request.output)
         num_ws = model.generator.num_ws
         if request.row_weights:
-            rows = torch.tensor(list(request.row_weights))
+            rows = check_rows(torch.tensor(list(request.row_weights)), model.generator.w_avg.expand(num_ws, -1))[:, 0]
         else:
             rows = parse_rows(request.rows, num_ws) if request.rows else default_rows(num_ws)
         blend = None
@@ -86,10 +87,9 @@ class Editor:
 
     def transfer_expression(self, job: Job) -> None:
         request = job.parse(pb.TransferExpressionRequest)
-        strengths = list(request.strengths) or [1.0]
-        _check_count(strengths)
+        strengths = _checked(list(request.strengths) or [1.0])
         sources = [request.target, request.neutral, request.expressive]
-        model, resolver = self._resolver(job, request.embed, sources)
+        model, resolver = self._resolver(job, request.embed, sources, request.output)
         rows = self._rows(request.rows, model)
         threshold = {"threshold": request.noise_threshold} if request.HasField("noise_threshold") else {}
         roles = ("target", "neutral", "expressive")
@@ -99,9 +99,8 @@ class Editor:
 
     def apply_direction(self, job: Job) -> None:
         request = job.parse(pb.ApplyDirectionRequest)
-        strengths = list(request.strengths) or [1.0]
-        _check_count(strengths)
-        model, resolver = self._resolver(job, request.embed, [request.source])
+        strengths = _checked(list(request.strengths) or [1.0])
+        model, resolver = self._resolver(job, request.embed, [request.source], request.output)
         direction = model.direction(request.direction)
         rows = self._rows(request.rows, model)
         found = resolver.resolve(request.source, "source")
@@ -110,7 +109,7 @@ class Editor:
 
     def render(self, job: Job) -> None:
         request = job.parse(pb.RenderRequest)
-        model, resolver = self._resolver(job, request.embed, [request.source])
+        model, resolver = self._resolver(job, request.embed, [request.source], request.output)
         found = resolver.resolve(request.source, "source")
         psi = request.truncation if request.HasField("truncation") else 1.0
         # Truncation is a morph towards the mean: w = psi*w + (1-psi)*w_avg.
@@ -123,9 +122,14 @@ class Editor:
         return parse_rows(text, model.generator.num_ws).to(model.device) if text else None
 
     def _resolver(
-        self, job: Job, options: latent_pb2.EmbedOptions, sources: list[latent_pb2.Source]
+        self,
+        job: Job,
+        options: latent_pb2.EmbedOptions,
+        sources: list[latent_pb2.Source],
+        output: pb.OutputOptions,
     ) -> tuple[LoadedModel, SourceResolver]:
         model = self._model(job, options, sources)
+        check_output(model, output, sources[0])
         return model, SourceResolver(job, model, self._library, options)
 
     def _model(self, job: Job, options: latent_pb2.EmbedOptions, sources: list[latent_pb2.Source]) -> LoadedModel:
@@ -145,8 +149,10 @@ class Editor:
         return ""
 
 
-def _check_count(weights: list[float]) -> None:
+def _checked(weights: list[float]) -> list[float]:
+    """The weights, unless one is useless: found out before anything is embedded, which takes long."""
     if not 1 <= len(weights) <= MOST_IMAGES:
         raise InvalidInput(
             "WEIGHT_INVALID", f"{len(weights)} pictures cannot be asked for.", f"Ask for 1 to {MOST_IMAGES} at a time."
         )
+    return [check_weight(weight) for weight in weights]

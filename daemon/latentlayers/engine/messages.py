@@ -37,11 +37,10 @@ def picture_from_proto(message: picture_pb2.Picture, role: str) -> Picture:
         return decode(message.encoded)
     if kind == "raw":
         raw = message.raw
-        if raw.format not in FORMATS:
+        check_format(raw.format)
+        if raw.format == picture_pb2.PIXEL_FORMAT_UNSPECIFIED:
             raise InvalidInput(
-                "PIXEL_FORMAT_UNKNOWN",
-                f"The {role}'s pixel format {raw.format} is not known.",
-                "Set `format` to one of the PIXEL_FORMAT values of this version.",
+                "PIXEL_FORMAT_UNKNOWN", f"The {role}'s raw rows have no format.", "Set RawPixels.format."
             )
         return from_raw(raw.data, raw.width, raw.height, raw.stride, FORMATS[raw.format])
     raise InvalidInput("IMAGE_MISSING", f"The {role} has no pixels.", "Send raw rows or an encoded file.")
@@ -124,20 +123,24 @@ def latent_to_proto(ws: Tensor, digest: str) -> latent_pb2.Latent:
     return latent_pb2.Latent(ws=values, rows=ws.shape[0], width=ws.shape[1], model_digest=digest)
 
 
-def picture_to_proto(picture: Picture | NDArray[np.float32], pixel_format: int) -> picture_pb2.Picture:
-    """A picture, or a model's square [3, R, R] in [-1, 1], as PNG; as raw rows if a pixel format is given.
+def check_format(pixel_format: int) -> None:
+    """Refuses a pixel format that this version does not know; unspecified, which means PNG, is fine.
 
     Raises:
         InvalidInput: PIXEL_FORMAT_UNKNOWN.
     """
-    if pixel_format == picture_pb2.PIXEL_FORMAT_UNSPECIFIED:
-        return picture_pb2.Picture(encoded=encode_png(picture))
-    if pixel_format not in FORMATS:
+    if pixel_format != picture_pb2.PIXEL_FORMAT_UNSPECIFIED and pixel_format not in FORMATS:
         raise InvalidInput(
             "PIXEL_FORMAT_UNKNOWN",
-            f"The output pixel format {pixel_format} is not known.",
-            "Set `format` to one of the PIXEL_FORMAT values of this version, or leave it unset for PNG.",
+            f"There is no pixel format number {pixel_format}.",
+            "Use one of the PIXEL_FORMAT values of this version; for results, unset means PNG.",
         )
+
+
+def picture_to_proto(picture: Picture | NDArray[np.float32], pixel_format: int) -> picture_pb2.Picture:
+    """A picture, or a model's square [3, R, R] in [-1, 1], as PNG; as raw rows if a pixel format is given."""
+    if pixel_format == picture_pb2.PIXEL_FORMAT_UNSPECIFIED:
+        return picture_pb2.Picture(encoded=encode_png(picture))
     picture = as_picture(picture)
     raw = picture_pb2.RawPixels(width=picture.width, height=picture.height)
     raw.format = cast(picture_pb2.PixelFormat, pixel_format)

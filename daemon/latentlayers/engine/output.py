@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from latentlayers.engine.jobs import Job
-from latentlayers.engine.messages import latent_to_proto, mask_from_proto, picture_to_proto
+from latentlayers.engine.messages import check_format, latent_to_proto, mask_from_proto, picture_to_proto
 from latentlayers.engine.models import LoadedModel
 from latentlayers.engine.sources import Resolved
 from latentlayers.errors import InvalidInput
@@ -17,9 +17,35 @@ from latentlayers.generators import Noise
 from latentlayers.imaging import PasteMode, Picture, paste_back
 from latentlayers.imaging.paste import FEATHER
 from latentlayers.v1 import editing_service_pb2 as pb
+from latentlayers.v1 import latent_pb2
 
 BATCH = 8
 PASTE: dict[int, PasteMode] = {pb.PASTE_MODE_REPLACE: "replace", pb.PASTE_MODE_RESIDUAL: "residual"}
+
+
+def check_output(model: LoadedModel, options: pb.OutputOptions, base: latent_pb2.Source) -> None:
+    """Refuses what `send_images` could not do, before anything is embedded.
+
+    Args:
+        base: the call's first source; pasting goes into its picture.
+
+    Raises:
+        InvalidInput: PASTE_NEEDS_PICTURE, RESOLUTION_INVALID, PIXEL_FORMAT_UNKNOWN.
+    """
+    sides = model.generator.resolutions
+    if options.resolution and options.resolution not in sides:
+        raise InvalidInput(
+            "RESOLUTION_INVALID",
+            f"{model.entry.name} cannot stop at {options.resolution} px.",
+            f"Use one of {', '.join(map(str, sides))}, or 0 for all.",
+        )
+    if options.paste in PASTE and not base.HasField("picture"):
+        raise InvalidInput(
+            "PASTE_NEEDS_PICTURE",
+            "The result can only be pasted back into a picture, and the first source is a latent code.",
+            "Send the first source as a picture, or leave `paste` unset.",
+        )
+    check_format(options.format)
 
 
 def send_images(
@@ -33,7 +59,7 @@ def send_images(
     noise: Noise = "const",
     blend: Tensor | None = None,
 ) -> None:
-    """Renders each code [1, num_ws, w_dim] and sends it as an `Image` event, in order.
+    """Renders each code [1, num_ws, w_dim] and sends it as an `Image` event, in order. See `check_output`.
 
     Args:
         weights: lambda of each picture, as the caller gave it.
@@ -41,21 +67,10 @@ def send_images(
         blend: [R, R] in 0..1; where it is 0 the base's own reconstruction shows.
 
     Raises:
-        InvalidInput: PASTE_NEEDS_PICTURE, RESOLUTION_INVALID, MASK_INVALID. Cancelled: as `Job.checkpoint`.
+        InvalidInput: MASK_INVALID. Cancelled: as `Job.checkpoint`.
     """
     side = options.resolution or model.generator.resolution
-    if side not in model.generator.resolutions:
-        sides = ", ".join(str(s) for s in model.generator.resolutions)
-        raise InvalidInput(
-            "RESOLUTION_INVALID", f"{model.entry.name} cannot stop at {side} px.", f"Use one of {sides}, or 0 for all."
-        )
     mode = PASTE.get(options.paste)
-    if mode and (base.picture is None or base.frame is None):
-        raise InvalidInput(
-            "PASTE_NEEDS_PICTURE",
-            "The result can only be pasted back into a picture, and the first source is a latent code.",
-            "Send the first source as a picture, or leave `paste` unset.",
-        )
     selection = mask_from_proto(options.selection, "selection") if options.HasField("selection") else None
     feather = options.feather if options.HasField("feather") and options.feather >= 0 else FEATHER
 
