@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -161,6 +162,29 @@ def test_over_tcp_the_token_is_found_and_without_it_nothing_is_answered(
         assert client.status().front_pid == running.process.pid
 
 
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_over_tls_the_announced_certificate_is_trusted(
+    start_daemon: Callable[..., RunningDaemon], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=studio", "-addext", "subjectAltName=DNS:localhost"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    running = start_daemon(listen="0.0.0.0:0", tls_certificate=certificate, tls_key=key)
+    monkeypatch.setenv("LATENTLAYERS_HOME", str(running.home))
+    monkeypatch.delenv("LATENTLAYERS_ADDRESS", raising=False)
+    with Client(start=False) as client:
+        assert client.status().front_pid == running.process.pid
+    by_name = f"localhost:{running.address.rpartition(':')[2]}"
+    monkeypatch.setenv("LATENTLAYERS_TLS_CERTIFICATE", str(certificate))
+    with Client(by_name) as client:
+        assert client.status().front_pid == running.process.pid
+    monkeypatch.delenv("LATENTLAYERS_TLS_CERTIFICATE")
+    with pytest.raises(Unavailable):
+        Client(by_name)
+
+
 def test_the_token_is_never_shown_to_another_machine(tmp_path: Path) -> None:
     paths = Paths.under(tmp_path)
     paths.ensure()
@@ -197,6 +221,12 @@ def test_health_is_checked_and_watched(daemon: RunningDaemon) -> None:
         watching.close()
         with pytest.raises(NotFound):
             client.health_check("no.such.Service")
+
+
+def test_nothing_loaded_can_be_unloaded(start_daemon: Callable[..., RunningDaemon]) -> None:
+    with Client(start_daemon().address) as client:
+        client.models.unload()
+        assert client.status().worker_state == "unloaded"
 
 
 def test_a_call_after_the_daemon_has_gone_is_unreachable(start_daemon: Callable[..., RunningDaemon]) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from latentlayers.errors import InvalidInput
 from latentlayers.paths import Paths
@@ -24,12 +27,14 @@ class Endpoint:
         target: as gRPC wants it: "unix:/path" or "host:port".
         token: for TCP; "" where none is needed.
         certificate: the PEM certificate to trust, for TLS; None: no TLS.
+        server_name: what the certificate is for, where that is not the host in `target`; "" if it is.
         token_file: where the token was read; None if it came from elsewhere.
     """
 
     target: str
     token: str = field(default="", repr=False)
     certificate: bytes | None = field(default=None, repr=False)
+    server_name: str = ""
     token_file: Path | None = None
 
     @property
@@ -88,11 +93,14 @@ def announced_endpoint(paths: Paths) -> Endpoint | None:
     try:
         announcement = json.loads(_read(paths.address_file))
         token_file, certificate = announcement["token_file"], announcement["tls_certificate"]
+        pem = _certificate(Path(certificate)) if certificate else None
         return Endpoint(
             parse_address(announcement["address"]),
-            _token(Path(token_file)) if token_file else "",
-            _certificate(Path(certificate)) if certificate else None,
-            Path(token_file) if token_file else None,
+            token=_token(Path(token_file)) if token_file else "",
+            certificate=pem,
+            # It is exactly this certificate that is trusted, whatever the address: 0.0.0.0 is in none.
+            server_name=_name_in(pem) if pem else "",
+            token_file=Path(token_file) if token_file else None,
         )
     except (ValueError, KeyError, TypeError, AttributeError, InvalidInput):
         return None
@@ -107,6 +115,19 @@ def _certificate(path: Path) -> bytes:
             f"The certificate {path} cannot be read: {error.strerror}.",
             f"Set {CERTIFICATE_VARIABLE} to a PEM file that you may read.",
         ) from None
+
+
+def _name_in(pem: bytes) -> str:
+    """A host that a self-signed certificate is for; "" if it names none."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    with contextlib.suppress(ssl.SSLError, ValueError):
+        context.load_verify_locations(cadata=pem.decode("ascii"))
+    for certificate in context.get_ca_certs():
+        names: Any = certificate.get("subjectAltName", ())
+        for kind, name in names:
+            if kind in ("DNS", "IP Address"):
+                return str(name)
+    return ""
 
 
 def _token(file: Path) -> str:

@@ -86,7 +86,7 @@ def _connect_announced(paths: Paths) -> Connection | None:
 
 
 def _open(endpoint: Endpoint) -> grpc.Channel:
-    options = [
+    options: list[tuple[str, int | str]] = [
         ("grpc.max_send_message_length", MAX_MESSAGE_BYTES),
         ("grpc.max_receive_message_length", MAX_MESSAGE_BYTES),
         # A daemon that restarts is back within a second; gRPC's own first pause is as long as that.
@@ -95,6 +95,8 @@ def _open(endpoint: Endpoint) -> grpc.Channel:
     ]
     if endpoint.target.startswith("unix:") or endpoint.local:
         options.append(("grpc.enable_http_proxy", 0))
+    if endpoint.server_name:
+        options.append(("grpc.ssl_target_name_override", endpoint.server_name))
     if endpoint.certificate is None:
         channel = grpc.insecure_channel(endpoint.target, options)
     else:
