@@ -414,6 +414,17 @@ def test_stopping_tells_the_callers_and_leaves_nothing_behind(start_fake: StartF
     assert not daemon.paths.address_file.exists()
 
 
+def test_stopping_does_not_wait_for_a_worker_that_is_still_starting(start_daemon: StartDaemon) -> None:
+    command = [sys.executable, "-c", "import time; time.sleep(3600)"]
+    daemon = start_daemon(worker_command=command, stop_grace_s=0.5)
+    call = render(daemon, "")
+    worker = eventually(lambda: daemon.status.worker_pid)
+    daemon.process.terminate()
+    assert reason(failure(call)) == "DAEMON_STOPPING"
+    assert daemon.wait_for_exit() == 0
+    assert not is_running(worker)
+
+
 def test_a_host_applications_python_settings_do_not_reach_the_worker(
     start_fake: StartFake, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -50,12 +50,9 @@ def images(responses: list[Any]) -> int:
     return sum(response.event.HasField("image") for response in responses)
 
 
-def test_an_embedding_streams_progress_and_is_kept(start_daemon: StartDaemon) -> None:
-    daemon = start_daemon()
-    events = [response.event for response in embed(daemon, max_steps=5)]
-    phases = [event.progress.phase for event in events if event.HasField("progress")]
-    assert phases[0] == pb.PHASE_LOADING
-    assert pb.PHASE_EMBEDDING in phases
+def test_an_embedding_streams_progress_and_is_kept(daemon: RunningDaemon) -> None:
+    events = [response.event for response in embed(daemon, max_steps=5, refresh=True)]
+    assert pb.PHASE_EMBEDDING in [event.progress.phase for event in events if event.HasField("progress")]
     (embedded,) = (event.embedded for event in events if event.HasField("embedded"))
     kept = daemon.embeddings.GetEmbedding(
         embedding_service_pb2.GetEmbeddingRequest(id=embedded.embedding.id), timeout=PATIENCE_S
@@ -64,7 +61,7 @@ def test_an_embedding_streams_progress_and_is_kept(start_daemon: StartDaemon) ->
     status = daemon.status
     assert status.device
     assert status.torch_version
-    assert list(status.loaded_models) == [embedded.embedding.model]
+    assert embedded.embedding.model in status.loaded_models
     assert status.worker_memory_bytes > status.front_memory_bytes
 
 

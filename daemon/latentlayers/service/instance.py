@@ -7,11 +7,10 @@ import json
 import os
 import secrets
 import sys
-import tempfile
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from latentlayers.errors import LatentLayersError
+from latentlayers.library.atomic import write_atomic
 from latentlayers.paths import Paths
 
 if sys.platform == "win32":
@@ -63,8 +62,8 @@ class Announcement:
     tls_certificate: str | None
 
     def publish(self, paths: Paths) -> None:
-        """Writes the file atomically."""
-        _write_private(paths.address_file, json.dumps(asdict(self), indent=1))
+        """Writes the file, readable by this user only. Raises as `write_atomic`."""
+        write_atomic(paths.address_file, json.dumps(asdict(self), indent=1).encode())
 
     @classmethod
     def read(cls, paths: Paths) -> Announcement | None:
@@ -82,28 +81,11 @@ def withdraw(paths: Paths) -> None:
 
 
 def token(paths: Paths) -> str:
-    """The secret TCP callers must present; made on first use, readable by this user only."""
+    """The secret TCP callers must present; made on first use, readable by this user only. Raises as `write_atomic`."""
     with contextlib.suppress(OSError):
         kept = paths.token_file.read_text(encoding="ascii").strip()
         if kept:
             return kept
     made = secrets.token_urlsafe(32)
-    _write_private(paths.token_file, made)
+    write_atomic(paths.token_file, made.encode())
     return made
-
-
-def _write_private(path: Path, text: str) -> None:
-    # mkstemp's files have mode 0600; on Windows they inherit the profile folder's rights.
-    try:
-        descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        raise LatentLayersError(
-            "STATE_WRITE_FAILED", f"{path} cannot be written: {error.strerror}.", "Free some disk space and try again."
-        ) from error
