@@ -485,6 +485,7 @@ def environment() -> dict[str, str]:
     return {**os.environ, "PYTHONPATH": daemon, "OMP_NUM_THREADS": "1"}
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="kills a process group")
 def test_a_run_killed_at_any_moment_goes_on_from_its_last_checkpoint(tmp_path: Path) -> None:
     archive, table = write_data(tmp_path, [{}] * 8)
     out = tmp_path / "run"
