@@ -111,5 +111,5 @@ def _retry_after(details: list[AnyMessage]) -> float | None:
     for detail in details:
         retry = error_details_pb2.RetryInfo()
         if detail.Is(retry.DESCRIPTOR) and detail.Unpack(retry):
-            return float(retry.retry_delay.seconds + retry.retry_delay.nanos / 1e9)
+            return float(retry.retry_delay.ToMilliseconds() / 1000)
     return None
