@@ -131,13 +131,14 @@ def copying(samples: Tensor, train: Tensor, dev: Tensor, folder: Path) -> dict[s
 def reconstruction(
     generator: Generator, trunk: DiscriminatorTrunk, dev: Portraits, count: int, steps: int, folder: Path
 ) -> dict[str, Any]:
-    """PSNR of the first `count` portraits embedded by `training.embed`; reconstruction.png pairs them."""
-    images = to_signed(dev.images[:count])
+    """PSNR of `count` evenly chosen portraits embedded by `training.embed`; reconstruction.png pairs them."""
+    chosen = torch.linspace(0, len(dev) - 1, count).long()
+    images = to_signed(dev.images[chosen])
     ws = embed(generator, trunk, images, steps=steps)
     with torch.no_grad():
         drawn = torch.cat([generator.synthesize(part) for part in torch.split(ws, 16)])
     save_png(tile(_pairs_sheet(images[:SHEET_PAIRS], drawn[:SHEET_PAIRS], 8), columns=8), folder / "reconstruction.png")
-    decibels, colour = psnr(drawn, images), torch.from_numpy(dev.is_colour[:count])
+    decibels, colour = psnr(drawn, images), torch.from_numpy(dev.is_colour)[chosen]
     return {
         "count": count,
         "steps": steps,
