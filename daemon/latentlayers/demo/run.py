@@ -8,9 +8,9 @@ from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
-from latentlayers.client import Client, EditResult, EmbedResult, Latent, PictureSource, SourceLike
+from latentlayers.client import Client, EditResult, EmbeddingInfo, EmbedResult, Latent, PictureSource, SourceLike
 from latentlayers.demo.page import Report, Section, write_page
-from latentlayers.demo.sheets import embedding_row, sent, strip
+from latentlayers.demo.sheets import embedding_row, strip
 from latentlayers.demo.sources import expression_pair, invented_people, photos
 from latentlayers.errors import LatentLayersError
 from latentlayers.imaging import Tile, contact_sheet, encode_png
@@ -18,7 +18,7 @@ from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 
 MORPH_FRAMES = 7
-EXPRESSION_STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+EXPRESSION_STRENGTHS = (-1.0, -0.5, 0.0, 0.25, 0.5)
 STYLE_ROWS = "fine"
 DIRECTION_STRENGTHS = (-2.0, -1.0, 0.0, 1.0, 2.0)
 DIRECTIONS = ("smile", "pca-1", "pca-2", "sefa-1")
@@ -106,18 +106,17 @@ class Demo:
         )
 
     def _expression_strip(self, client: Client, person: Latent, target: str, name: str) -> None:
-        paths = expression_pair(client, person, self._scratch)
-        pair = [self._embed(client, PictureSource(path), path.name) for path in paths]
-        neutral, expressive = (result.embedding.id for result in pair)
+        neutral, expressive = expression_pair(client, person, self._scratch)
+        # As pictures in one call: the second is then embedded from the first, which keeps their difference clean.
         moved = self._edit(
             "expression",
             partial(client.transfer_expression, target, neutral, expressive, strengths=EXPRESSION_STRENGTHS),
         )
-        given = [
-            Tile(sent(result.reconstruction), f"embedded: {path.stem}")
-            for result, path in zip(pair, paths, strict=True)
-            if result.reconstruction is not None
-        ]
+        given = []
+        for role in ("neutral", "expressive"):
+            found = moved.embeddings[role]
+            self._report_embedding(found, found.name)
+            given.append(strip(client.render(found.id), [f"embedded: {role}"])[0])
         self._sheet(
             "expression.png",
             f"Expression: less and more of a smile for {name}",
@@ -143,7 +142,10 @@ class Demo:
     def _embed(self, client: Client, source: PictureSource, name: str) -> EmbedResult:
         self._log(f"embedding {name} …")
         result = client.embed(source)
-        found = result.embedding
+        self._report_embedding(result.embedding, name)
+        return result
+
+    def _report_embedding(self, found: EmbeddingInfo, name: str) -> None:
         self._report.embeddings.append(
             {
                 "source": name,
@@ -154,8 +156,9 @@ class Demo:
                 "likeness": found.likeness,
             }
         )
-        self._log(f"  {found.psnr:.1f} dB after {found.steps} steps in {found.seconds:.1f} s: {found.likeness_text}")
-        return result
+        self._log(
+            f"{name}: {found.psnr:.1f} dB after {found.steps} steps in {found.seconds:.1f} s. {found.likeness_text}"
+        )
 
     def _edit(self, operation: str, call: Callable[[], EditResult]) -> EditResult:
         began = time.monotonic()

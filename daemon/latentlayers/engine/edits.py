@@ -92,8 +92,9 @@ class Editor:
         model, resolver = self._resolver(job, request.embed, sources, request.output)
         rows = self._rows(request.rows, model)
         threshold = {"threshold": request.noise_threshold} if request.HasField("noise_threshold") else {}
-        roles = ("target", "neutral", "expressive")
-        w1, w2, w3 = (resolver.resolve(source, role) for source, role in zip(sources, roles, strict=True))
+        w1, w2 = resolver.resolve(request.target, "target"), resolver.resolve(request.neutral, "neutral")
+        # Found from w2, so that w3 - w2 is the expression and not the accidents of two separate searches.
+        w3 = resolver.resolve(request.expressive, "expressive", near=w2.ws)
         codes = [expression(w1.ws, w2.ws, w3.ws, lam, rows, **threshold).ws for lam in strengths]
         send_images(job, model, codes, strengths, w1, request.output)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from dataclasses import asdict, dataclass, replace
@@ -56,8 +57,11 @@ class SourceResolver:
         self._job, self._model, self._library, self._options = job, model, library, options
         self._settings = settings_from_proto(options)
 
-    def resolve(self, source: latent_pb2.Source, role: str) -> Resolved:
+    def resolve(self, source: latent_pb2.Source, role: str, near: Tensor | None = None) -> Resolved:
         """The latent code of `source`; pictures are embedded, and an `Embedded` event announces each code.
+
+        Args:
+            near: [1, num_ws, w_dim]; a picture's search begins and stays near this code, as in `inversion.embed`.
 
         Raises:
             InvalidInput: no source, or a bad picture, frame, mask or latent. NotFound: EMBEDDING_UNKNOWN.
@@ -65,7 +69,7 @@ class SourceResolver:
         """
         kind = source.WhichOneof("source")
         if kind == "picture":
-            return self.embed(source.picture, role)
+            return self.embed(source.picture, role, near)
         if kind == "latent":
             return Resolved(self._on_device(ws_from_proto(source.latent, self._model)))
         if kind == "embedding_id":
@@ -77,7 +81,7 @@ class SourceResolver:
             "SOURCE_MISSING", f"The {role} is missing.", "Give an embedding id, a latent, or a picture for it."
         )
 
-    def embed(self, source: latent_pb2.PictureSource, role: str) -> Resolved:
+    def embed(self, source: latent_pb2.PictureSource, role: str, near: Tensor | None = None) -> Resolved:
         """Embeds a picture, unless the library already has these pixels with this model and these settings."""
         picture = picture_from_proto(source.picture, role)
         frame = frame_from_proto(source.frame, picture.width, picture.height)
@@ -90,18 +94,19 @@ class SourceResolver:
                 "size": picture.size,
                 "features": self._model.features.name,
                 "settings": asdict(self._settings),
+                "near": "" if near is None else hashlib.sha256(near.cpu().numpy().tobytes()).hexdigest(),
             },
         )
         found = None if self._options.refresh else self._library.find(key)
         if found is None:
-            result = self._optimise(torch.from_numpy(rgb), torch.from_numpy(weight), role)
+            result = self._optimise(torch.from_numpy(rgb), torch.from_numpy(weight), role, near)
             found = self._describe(result, key, source.name, frame, picture.size)
             self._announce(role, found, reused=False, kept=self._keep(found))
         else:
             self._announce(role, found, reused=True)
         return Resolved(self._on_device(_ws(found)), picture, frame)
 
-    def _optimise(self, rgb: Tensor, weight: Tensor, role: str) -> EmbedResult:
+    def _optimise(self, rgb: Tensor, weight: Tensor, role: str, near: Tensor | None) -> EmbedResult:
         interval = self._options.preview_interval_ms / 1000
         progress_due, preview_due = Throttle(PROGRESS_INTERVAL_S), Throttle(interval)
 
@@ -131,6 +136,7 @@ class SourceResolver:
             self._settings,
             model.features,
             on_progress=on_progress,
+            near=None if near is None or self._settings.space == "z" else near[0],
         )
 
     def _describe(self, result: EmbedResult, key: str, name: str, frame: Frame, size: tuple[int, int]) -> Embedding:

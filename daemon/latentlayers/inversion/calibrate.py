@@ -21,12 +21,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentlayers.generators import Generator
+from latentlayers.inversion.domain import HELD_OUT, Domain, coarse_map
 from latentlayers.inversion.features import FeatureNetwork
 
-SCALE_SAMPLES = 256
-CURVATURE_SAMPLES = 128
+SCALE_SAMPLES = 128 + HELD_OUT
+CURVATURE_SAMPLES = 64
 JITTER = 0.4  # of the deviation of w, added to each row by itself: codes in w+, not only in W
-RIDGE = 0.025  # mu as a share of the mean trace of C_r
+RIDGE = 0.01  # mu as a share of the mean trace of C_r
 SIDE = 256  # what happens above it hardly shows in the features, and costs most
 
 
@@ -37,12 +38,14 @@ class Scales:
     Attributes:
         spread: root mean square of `||ws - w_avg||`.
         gains: factor of each feature term.
-        nearness: the largest objective between the model's mean picture and a sample.
+        perceptual: the mean of the weighted feature terms between a sample and the mean picture.
+        domain: what the samples look like; None if the features cannot tell.
     """
 
     spread: float
     gains: tuple[float, ...]
-    nearness: float
+    perceptual: float
+    domain: Domain | None
 
 
 @dataclass(frozen=True)
@@ -110,7 +113,7 @@ def _measure_scales(generator: Generator, features: FeatureNetwork, tick: Callab
     centre = compared(generator.w_avg.repeat(1, generator.num_ws, 1))
     total = [torch.zeros_like(value[0], dtype=torch.float64) for value in centre]
     squares = [torch.zeros_like(value) for value in total]
-    far, distances = [], []
+    coarse, distances = [], []
     for size in _batches(SCALE_SAMPLES, side):
         tick()
         ws = generator.map(*draw(generator, size, rng))
@@ -119,17 +122,17 @@ def _measure_scales(generator: Generator, features: FeatureNetwork, tick: Callab
         for value, one, two in zip(values, total, squares, strict=True):
             one += value.double().sum(dim=0)
             two += value.double().square().sum(dim=0)
-        far.append(torch.stack([(a - b).square().mean(dim=(1, 2, 3)) for a, b in zip(values, centre, strict=True)], 1))
+        coarse.append(coarse_map(values[1:]))
     variances = [
         float((two / SCALE_SAMPLES - (one / SCALE_SAMPLES).square()).mean())
         for one, two in zip(total, squares, strict=True)
     ]
     gains = tuple(variances[0] / max(v, 1e-12) if features.balanced else 1.0 for v in variances[1:])
-    factors = torch.tensor([1.0, *gains], device=far[0].device)
     return Scales(
         spread=math.sqrt(float(torch.cat(distances).mean())),
         gains=gains,
-        nearness=float((torch.cat(far) @ factors).max()),
+        perceptual=sum(variance * gain for variance, gain in zip(variances[1:], gains, strict=True)),
+        domain=Domain.of(torch.cat(coarse)) if features.judges else None,
     )
 
 

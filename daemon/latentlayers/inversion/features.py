@@ -35,10 +35,12 @@ class FeatureNetwork(nn.Module, ABC):
         name: identifies the network and its weights; part of the key under which embeddings are kept.
         balanced: True if its maps have no scale of their own, so that `calibrate` weighs each of them until
             it differs, between two random pictures of the model, as much as the pixels do. VGG16 is used as it is.
+        judges: True if its maps tell what a picture shows, so that `Domain` can use them.
     """
 
     name: str
     balanced: bool = True
+    judges: bool = True
 
     @abstractmethod
     def forward(self, picture: Tensor) -> list[Tensor]: ...
@@ -102,6 +104,7 @@ class PixelPyramid(FeatureNetwork):
     """No weights: at scales 1, 1/2, 1/4 and 1/8, the mean colours and their horizontal and vertical differences."""
 
     name = "pixel-pyramid"
+    judges = False
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         maps = []

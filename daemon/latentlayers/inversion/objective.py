@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentlayers.errors import InvalidInput
+from latentlayers.inversion.domain import Domain, coarse_map
 from latentlayers.inversion.features import FeatureNetwork
 
 
@@ -77,6 +78,10 @@ class Objective:
         """[N] decibels over what counts; both pictures are clamped to [-1, 1] as files of them would be."""
         error = _mean((pictures.clamp(-1, 1) - self.targets.clamp(-1, 1)).square(), self.weights)
         return 10 * torch.log10(4 / error.clamp_min(1e-10))
+
+    def strangeness(self, domain: Domain) -> Tensor:
+        """[N]: how little the targets look like the model's own pictures, see `Domain.strangeness`."""
+        return domain.strangeness(coarse_map(self._wanted), self.weights)
 
     def reduced(self, side: int) -> Objective:
         """The objective of the same pictures at a smaller side; the colours of what is hidden do not bleed in."""

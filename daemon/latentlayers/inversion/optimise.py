@@ -52,6 +52,7 @@ def embed(
     settings: EmbedSettings,
     features: FeatureNetwork,
     on_progress: OnProgress | None = None,
+    near: Tensor | None = None,
 ) -> EmbedResult:
     """Search for the code of one picture.
 
@@ -61,6 +62,9 @@ def embed(
         target: [3, R, R] in [-1, 1], R the generator's resolution.
         weight: [1, R, R] in 0..1, 0 where the picture does not count at all; None where all of it does.
         on_progress: called at every evaluation of the objective. What it raises ends the search.
+        near: [num_ws, w_dim], the code of a similar picture: the search begins there, whatever the settings say, and
+            the prior holds it there. Two pictures of one person then get codes whose difference is what differs
+            between them; found independently, they lie apart in ways that no picture shows. Not for space "z".
 
     Raises:
         InvalidInput: IMAGE_NOT_FINITE, MASK_INVALID.
@@ -68,7 +72,10 @@ def embed(
         ValueError: wrong shapes.
     """
     weights = None if weight is None else weight[None]
-    return embed_batch(generator, target[None], settings, features, weights=weights, on_progress=on_progress)[0]
+    starts = None if near is None else near[None]
+    return embed_batch(
+        generator, target[None], settings, features, weights=weights, on_progress=on_progress, near=starts
+    )[0]
 
 
 def embed_batch(
@@ -79,17 +86,23 @@ def embed_batch(
     *,
     weights: Tensor | None = None,
     on_progress: OnProgress | None = None,
+    near: Tensor | None = None,
 ) -> list[EmbedResult]:
-    """`embed` for [N, 3, R, R] (and weights [N, 1, R, R]) at once; pictures do not influence each other.
+    """`embed` for [N, 3, R, R] at once (weights [N, 1, R, R], near [N, num_ws, w_dim]).
 
-    Memory grows with N; split a large set into parts. A seed gives each picture of a batch its own random numbers.
+    Pictures do not influence each other. Memory grows with N; split a large set into parts. A seed gives each picture
+    of a batch its own random numbers.
     """
     count, side = len(targets), generator.resolution
     if targets.shape != (count, 3, side, side):
         raise ValueError(f"targets must have shape [N, 3, {side}, {side}], not {list(targets.shape)}")
     if weights is not None and weights.shape != (count, 1, side, side):
         raise ValueError(f"weights must have shape [{count}, 1, {side}, {side}], not {list(weights.shape)}")
-    return _Search(generator, targets, weights, settings, features, on_progress or (lambda _: None)).run()
+    if near is not None and near.shape != (count, generator.num_ws, generator.w_dim):
+        raise ValueError(
+            f"near must have shape [{count}, {generator.num_ws}, {generator.w_dim}], not {list(near.shape)}"
+        )
+    return _Search(generator, targets, weights, settings, features, on_progress or (lambda _: None), near).run()
 
 
 class _Search:
@@ -103,6 +116,7 @@ class _Search:
         settings: EmbedSettings,
         features: FeatureNetwork,
         on_progress: OnProgress,
+        near: Tensor | None,
     ) -> None:
         device = generator.w_avg.device
         self.generator, self.settings, self.on_progress = generator, settings, on_progress
@@ -117,8 +131,10 @@ class _Search:
         metric = None
         if settings.optimiser == "lbfgs" and settings.space != "z":
             metric = calibrate.coordinates(generator, features, self._preparing)
+        near = None if near is None else near.to(device, torch.float32)
+        self.centre = generator.w_avg if near is None else near
         self.variables: Variables = starting_point(
-            generator, self.whole, settings, self.rng, metric, scales.nearness, self._preparing
+            generator, self.whole, settings, self.rng, metric, scales.nearness, self._preparing, near
         )
         self.lambdas = torch.full([1 + len(scales.gains)], settings.feature_weight, device=device)
         self.lambdas[0] = settings.pixel_weight
@@ -156,7 +172,7 @@ class _Search:
                 terms = objective(pictures)
                 values = terms @ self.lambdas
                 if self.settings.prior:
-                    strayed = (ws - self.generator.w_avg).square().sum(dim=(1, 2))
+                    strayed = (ws - self.centre).square().sum(dim=(1, 2))
                     values = values + strayed * (self.settings.prior / self.spread**2)
                 (gradient,) = torch.autograd.grad(values.sum(), x)
             values, terms = values.detach(), terms.detach()

@@ -92,14 +92,14 @@ FAST = EmbedSettings(
     name="fast",
     optimiser="lbfgs",
     max_steps=200,
-    prior=0.0015,
+    prior=0.01,
     phases=(Phase(0.7, 256), Phase(0.3)),
 )
 BEST = EmbedSettings(
     name="best",
     optimiser="lbfgs",
     max_steps=800,
-    prior=0.0005,
+    prior=0.003,
     phases=(Phase(0.5, 256), Phase(0.5)),
 )
 

@@ -35,29 +35,24 @@ def starting_point(
     settings: EmbedSettings,
     rng: torch.Generator,
     coordinates: Coordinates | None,
-    nearness: float,
+    strange: Tensor,
     tick: Callable[[], None],
+    near: Tensor | None = None,
 ) -> Variables:
-    """The variables of `settings.space`, at `settings.start`; in `coordinates` if given.
+    """The variables of `settings.space`, at `near` or else at `settings.start`; in `coordinates` if given.
 
     Args:
-        nearness: the largest objective at the mean that a picture of the model's own domain has.
+        strange: [N] true where the picture is not of the model's own domain.
         tick: called between evaluations; may raise to cancel.
     """
     if settings.space == "z":
         return _best_draw(generator, objective, rng, tick)
     count, rows, width = len(objective.targets), generator.num_ws, generator.w_dim
     own = generator.w_avg.repeat(count, rows if settings.space == "w+" else 1, 1)
-    ws = own
-    if settings.start != "mean":
+    ws = own if near is None else near[:, : own.shape[1]]
+    if near is None and settings.start != "mean":
         elsewhere = torch.rand(own.shape, generator=rng).to(own) * 2 - 1
-        if settings.start == "domain":
-            with torch.no_grad():
-                centre = generator.synthesize(generator.w_avg.repeat(1, rows, 1))
-                far = objective(centre.expand(count, -1, -1, -1)).sum(dim=1) > nearness
-            ws = torch.where(far[:, None, None], elsewhere, own)
-        else:
-            ws = elsewhere
+        ws = torch.where(strange[:, None, None], elsewhere, own) if settings.start == "domain" else elsewhere
     if coordinates is None:
         return Variables(ws.flatten(1), lambda x: x.reshape(count, -1, width).expand(-1, rows, -1))
     matrices = coordinates.rows if settings.space == "w+" else coordinates.shared[None]

@@ -97,7 +97,8 @@ class EditingServiceServicer:
         raise NotImplementedError('Method not implemented!')
 
     def TransferExpression(self, request, context):
-        """w = w1 + lambda*(w3 - w2)
+        """w = w1 + lambda*(w3 - w2). An expressive picture is embedded from the neutral code and stays near it, so that the
+        difference is the expression and not the accidents of two separate searches.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
