@@ -1,8 +1,8 @@
 """Whether a picture is of the kind that the model draws, judged before anything is optimised.
 
 A good fit does not say so: `w+` is so free that a portrait's generator reproduces a cartoon or a page of text at 29 dB
-(Image2StyleGAN makes the same point with cats and cars). What does say something is how much of a picture's coarse features
-the model's own samples span.
+(Image2StyleGAN makes the same point with cats and cars). What does say something is how much of a picture's coarse
+features the model's own samples span.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from latentlayers.inversion.objective import Objective
 from latentlayers.inversion.presets import EmbedSettings
 from latentlayers.inversion.progress import Estimate, OnProgress, Progress
 from latentlayers.inversion.start import Variables, starting_point
-from latentlayers.inversion.verdict import Verdict, judge
+from latentlayers.inversion.verdict import STRANGE, Verdict, judge
 
 
 @dataclass(frozen=True)
@@ -124,17 +124,19 @@ class _Search:
         self.estimate = Estimate([float(side**2) for side, steps in self.stages for _ in range(steps)])
         self.steps = 0
         scales = calibrate.scales(generator, features, self._preparing)
-        self.spread = scales.spread
+        self.scales = scales
         weights = None if weights is None else weights.to(device, torch.float32)
         self.whole = Objective(features, targets.to(device, torch.float32), weights, scales.gains)
+        self.strangeness = None if scales.domain is None else self.whole.strangeness(scales.domain)
         self.rng = torch.Generator().manual_seed(settings.seed)
         metric = None
         if settings.optimiser == "lbfgs" and settings.space != "z":
             metric = calibrate.coordinates(generator, features, self._preparing)
         near = None if near is None else near.to(device, torch.float32)
         self.centre = generator.w_avg if near is None else near
+        strange = torch.zeros(len(targets), device=device) if self.strangeness is None else self.strangeness
         self.variables: Variables = starting_point(
-            generator, self.whole, settings, self.rng, metric, scales.nearness, self._preparing, near
+            generator, self.whole, settings, self.rng, metric, strange > STRANGE, self._preparing, near
         )
         self.lambdas = torch.full([1 + len(scales.gains)], settings.feature_weight, device=device)
         self.lambdas[0] = settings.pixel_weight
@@ -173,7 +175,7 @@ class _Search:
                 values = terms @ self.lambdas
                 if self.settings.prior:
                     strayed = (ws - self.centre).square().sum(dim=(1, 2))
-                    values = values + strayed * (self.settings.prior / self.spread**2)
+                    values = values + strayed * (self.settings.prior / self.scales.spread**2)
                 (gradient,) = torch.autograd.grad(values.sum(), x)
             values, terms = values.detach(), terms.detach()
             finite = bool(values.isfinite().all())
@@ -202,7 +204,7 @@ class _Search:
         if not settings.w_noise or not left:
             return ws
         rows = ws.shape[1] if settings.space == "w+" else 1
-        deviation = settings.w_noise * self.spread / math.sqrt(ws.shape[1]) * left**2
+        deviation = settings.w_noise * self.scales.spread / math.sqrt(ws.shape[1]) * left**2
         jitter = torch.randn(ws.shape[0], rows, ws.shape[2], generator=self.rng)
         return ws + jitter.to(ws.device) * deviation
 
@@ -220,9 +222,13 @@ class _Search:
         if not bool(ws.isfinite().all() & terms.isfinite().all()):
             raise _not_finite(self.steps)
         results = []
-        for code, term, decibels, distance in zip(ws, terms, psnr.tolist(), distances.tolist(), strict=True):
+        strangeness = [None] * len(ws) if self.strangeness is None else self.strangeness.tolist()
+        for code, term, decibels, distance, strange in zip(
+            ws, terms, psnr.tolist(), distances.tolist(), strangeness, strict=True
+        ):
             perceptual = float(term[1:].sum())
-            verdict, text = judge(decibels, perceptual, distance / self.spread)
+            unlikeness, strayed = perceptual / self.scales.perceptual, distance / self.scales.spread
+            verdict, text = judge(decibels, unlikeness, strayed, strange)
             results.append(
                 EmbedResult(
                     ws=code.clone(),

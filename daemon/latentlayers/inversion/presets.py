@@ -32,8 +32,8 @@ class EmbedSettings:
     Attributes:
         name: the preset's.
         space: "w+" (one row per layer), "w" (one for all) or "z" (the mapping network's input).
-        start: "mean" is w_avg; "uniform" is U[-1, 1] in every component; "domain" is the mean if the picture
-            is as near the model's mean picture as the model's own are, else uniform. In "z", the best of a few draws.
+        start: "mean" is w_avg; "uniform" is U[-1, 1] in every component; "domain" is the mean unless
+            the picture is not of the domain (`Domain.strangeness`), then uniform. In "z", the best of some draws.
         optimiser: "adam", or "lbfgs" in the coordinates of `calibrate`.
         max_steps: evaluations of the objective with its gradient.
         seed: of the uniform start, the draws in "z" and `w_noise`.
