@@ -11,6 +11,7 @@ from latentlayers.bench.private import private_daemon
 from latentlayers.bench.report import BenchOptions, Table, milliseconds, spread
 from latentlayers.checkpoints import load_generator
 from latentlayers.client import Latent
+from latentlayers.engine.device import limit_threads
 from latentlayers.imaging import encode_png
 from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
@@ -20,6 +21,7 @@ REPETITIONS = 10
 
 def run(options: BenchOptions) -> Table:
     """Alternates a direct call and one through gRPC, so that both meet the same machine."""
+    limit_threads()
     with private_daemon() as client:
         store = ModelStore(Paths.default())
         entry = store.get(options.model) if options.model else store.default()

@@ -134,7 +134,7 @@ class Editor:
         return model, SourceResolver(job, model, self._library, options)
 
     def _model(self, job: Job, options: latent_pb2.EmbedOptions, sources: list[latent_pb2.Source]) -> LoadedModel:
-        name = options.model or self._model_of(sources)
+        name = self._models.resolve(options.model or self._model_of(sources))
         if name not in self._models.names:
             job.send(pb.EditEvent(progress=pb.Progress(phase=pb.PHASE_LOADING, eta_seconds=-1)))
         return self._models.get(name)

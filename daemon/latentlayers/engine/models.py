@@ -105,13 +105,17 @@ class ModelCache:
     def names(self) -> list[str]:
         return list(self._loaded)
 
+    def resolve(self, name: str) -> str:
+        """The name itself; for "" that of the default model. Raises NotFound: MODEL_UNKNOWN."""
+        return name or self._store.default().name
+
     def get(self, name: str = "") -> LoadedModel:
         """The model of that name (empty: the default one), loaded if need be, or again if its file changed.
 
         Raises:
             NotFound: MODEL_UNKNOWN. CorruptCheckpoint, UnsupportedCheckpoint: its file cannot be read.
         """
-        entry = self._store.get(name) if name else self._store.default()
+        entry = self._store.get(self.resolve(name))
         held = self._loaded.get(entry.name)
         if held is not None and held.entry.digest == entry.digest:
             self._loaded.move_to_end(entry.name)
