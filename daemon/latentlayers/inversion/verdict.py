@@ -39,18 +39,18 @@ def judge(psnr: float, unlikeness: float, distance: float, strangeness: float | 
         strangeness: see `Domain.strangeness`; None if the features cannot tell.
     """
     figures = f"{psnr:.1f} dB; {distance:.1f} times as far from the mean as the model's own pictures"
-    close = not _beyond(GOOD, psnr, unlikeness, distance)
+    far = _beyond(FAIR, psnr, unlikeness, distance)
     if strangeness is not None and strangeness > STRANGE:
         unlike = "this does not look like what the model was trained on"
-        if close:
-            return Verdict.FAIR, f"Fair: reproduced closely, but {unlike}, so edits may look odd ({figures})."
-        return Verdict.POOR, f"Poor: {unlike} ({figures})."
-    if _beyond(FAIR, psnr, unlikeness, distance):
+        if far:
+            return Verdict.POOR, f"Poor: {unlike} ({figures})."
+        return Verdict.FAIR, f"Fair: like the picture, but {unlike}, so edits may look odd ({figures})."
+    if far:
         return Verdict.POOR, (
             f"Poor: the model does not get near this picture ({figures}); either it does not look like what the model "
             "was trained on, or the search was too short."
         )
-    if not close:
+    if _beyond(GOOD, psnr, unlikeness, distance):
         return Verdict.FAIR, f"Fair: like the picture, but details are lost or edits may look odd ({figures})."
     return Verdict.GOOD, f"Good: the model reproduces this picture closely ({figures})."
 
