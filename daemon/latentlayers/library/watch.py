@@ -10,6 +10,7 @@ from pathlib import Path
 
 log = logging.getLogger(__name__)
 
+LOOK_AGAIN_S = 20.0  # notifications are lost at times, when a folder is renamed while it is being added to the watch
 SETTLE_S = 0.5  # as long as sizes and dates keep changing within this time, something is being copied
 
 
@@ -56,14 +57,20 @@ class FolderWatch:
         self._thread.join()
 
     def _run(self) -> None:
+        seen = self._snapshot()
         while True:
-            self._event.wait()
+            notified = self._event.wait(LOOK_AGAIN_S)
             self._event.clear()
+            if self._closing.is_set():
+                return
+            if not notified and self._snapshot() == seen:
+                continue
             before = None
             while (now := self._snapshot()) != before:
                 before = now
                 if self._closing.wait(self._settle):
                     return
+            seen = now
             try:
                 self._changed()
             except Exception:

@@ -61,6 +61,7 @@ class Catalogue:
 
     async def remove(self, name: str) -> None:
         await asyncio.to_thread(self._store.remove, name)
+        await self._wake()
 
     async def changes(self) -> AsyncIterator[Listing]:
         """The models now, and again after every change. Raises what `close` was given."""
