@@ -99,15 +99,27 @@ class PictureSource(_message.Message):
     name: str
     def __init__(self, picture: _Optional[_Union[_picture_pb2.Picture, _Mapping]] = ..., frame: _Optional[_Union[_picture_pb2.FrameSpec, _Mapping]] = ..., mask: _Optional[_Union[_picture_pb2.Picture, _Mapping]] = ..., name: _Optional[str] = ...) -> None: ...
 
+class SampleSource(_message.Message):
+    __slots__ = ("seed", "truncation", "label")
+    SEED_FIELD_NUMBER: _ClassVar[int]
+    TRUNCATION_FIELD_NUMBER: _ClassVar[int]
+    LABEL_FIELD_NUMBER: _ClassVar[int]
+    seed: int
+    truncation: float
+    label: int
+    def __init__(self, seed: _Optional[int] = ..., truncation: _Optional[float] = ..., label: _Optional[int] = ...) -> None: ...
+
 class Source(_message.Message):
-    __slots__ = ("embedding_id", "latent", "picture")
+    __slots__ = ("embedding_id", "latent", "picture", "sample")
     EMBEDDING_ID_FIELD_NUMBER: _ClassVar[int]
     LATENT_FIELD_NUMBER: _ClassVar[int]
     PICTURE_FIELD_NUMBER: _ClassVar[int]
+    SAMPLE_FIELD_NUMBER: _ClassVar[int]
     embedding_id: str
     latent: Latent
     picture: PictureSource
-    def __init__(self, embedding_id: _Optional[str] = ..., latent: _Optional[_Union[Latent, _Mapping]] = ..., picture: _Optional[_Union[PictureSource, _Mapping]] = ...) -> None: ...
+    sample: SampleSource
+    def __init__(self, embedding_id: _Optional[str] = ..., latent: _Optional[_Union[Latent, _Mapping]] = ..., picture: _Optional[_Union[PictureSource, _Mapping]] = ..., sample: _Optional[_Union[SampleSource, _Mapping]] = ...) -> None: ...
 
 class EmbedOptions(_message.Message):
     __slots__ = ("model", "preset", "space", "seed", "refresh", "max_steps", "preview_interval_ms")

@@ -1,4 +1,5 @@
 from google.protobuf.internal import containers as _containers
+from google.protobuf.internal import enum_type_wrapper as _enum_type_wrapper
 from google.protobuf import descriptor as _descriptor
 from google.protobuf import message as _message
 from collections.abc import Iterable as _Iterable, Mapping as _Mapping
@@ -6,8 +7,30 @@ from typing import ClassVar as _ClassVar, Optional as _Optional, Union as _Union
 
 DESCRIPTOR: _descriptor.FileDescriptor
 
+class CatalogueKind(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    CATALOGUE_KIND_UNSPECIFIED: _ClassVar[CatalogueKind]
+    CATALOGUE_KIND_GENERATOR: _ClassVar[CatalogueKind]
+    CATALOGUE_KIND_FEATURES: _ClassVar[CatalogueKind]
+
+class AddPhase(int, metaclass=_enum_type_wrapper.EnumTypeWrapper):
+    __slots__ = ()
+    ADD_PHASE_UNSPECIFIED: _ClassVar[AddPhase]
+    ADD_PHASE_CONNECTING: _ClassVar[AddPhase]
+    ADD_PHASE_DOWNLOADING: _ClassVar[AddPhase]
+    ADD_PHASE_CHECKING: _ClassVar[AddPhase]
+    ADD_PHASE_CONVERTING: _ClassVar[AddPhase]
+CATALOGUE_KIND_UNSPECIFIED: CatalogueKind
+CATALOGUE_KIND_GENERATOR: CatalogueKind
+CATALOGUE_KIND_FEATURES: CatalogueKind
+ADD_PHASE_UNSPECIFIED: AddPhase
+ADD_PHASE_CONNECTING: AddPhase
+ADD_PHASE_DOWNLOADING: AddPhase
+ADD_PHASE_CHECKING: AddPhase
+ADD_PHASE_CONVERTING: AddPhase
+
 class Model(_message.Message):
-    __slots__ = ("name", "family", "resolution", "num_ws", "w_dim", "z_dim", "c_dim", "licence", "provenance", "digest", "domain", "directions", "shipped", "loaded", "problem")
+    __slots__ = ("name", "family", "resolution", "num_ws", "w_dim", "z_dim", "c_dim", "licence", "provenance", "digest", "domain", "directions", "shipped", "loaded", "problem", "converting", "source_format", "source_sha256")
     NAME_FIELD_NUMBER: _ClassVar[int]
     FAMILY_FIELD_NUMBER: _ClassVar[int]
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
@@ -23,6 +46,9 @@ class Model(_message.Message):
     SHIPPED_FIELD_NUMBER: _ClassVar[int]
     LOADED_FIELD_NUMBER: _ClassVar[int]
     PROBLEM_FIELD_NUMBER: _ClassVar[int]
+    CONVERTING_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_FORMAT_FIELD_NUMBER: _ClassVar[int]
+    SOURCE_SHA256_FIELD_NUMBER: _ClassVar[int]
     name: str
     family: str
     resolution: int
@@ -38,7 +64,124 @@ class Model(_message.Message):
     shipped: bool
     loaded: bool
     problem: str
-    def __init__(self, name: _Optional[str] = ..., family: _Optional[str] = ..., resolution: _Optional[int] = ..., num_ws: _Optional[int] = ..., w_dim: _Optional[int] = ..., z_dim: _Optional[int] = ..., c_dim: _Optional[int] = ..., licence: _Optional[str] = ..., provenance: _Optional[str] = ..., digest: _Optional[str] = ..., domain: _Optional[str] = ..., directions: _Optional[_Iterable[str]] = ..., shipped: _Optional[bool] = ..., loaded: _Optional[bool] = ..., problem: _Optional[str] = ...) -> None: ...
+    converting: bool
+    source_format: str
+    source_sha256: str
+    def __init__(self, name: _Optional[str] = ..., family: _Optional[str] = ..., resolution: _Optional[int] = ..., num_ws: _Optional[int] = ..., w_dim: _Optional[int] = ..., z_dim: _Optional[int] = ..., c_dim: _Optional[int] = ..., licence: _Optional[str] = ..., provenance: _Optional[str] = ..., digest: _Optional[str] = ..., domain: _Optional[str] = ..., directions: _Optional[_Iterable[str]] = ..., shipped: _Optional[bool] = ..., loaded: _Optional[bool] = ..., problem: _Optional[str] = ..., converting: _Optional[bool] = ..., source_format: _Optional[str] = ..., source_sha256: _Optional[str] = ...) -> None: ...
+
+class Layer(_message.Message):
+    __slots__ = ("name", "kind", "rows", "resolution", "channels_in", "channels_out", "kernel", "noise", "parameters")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    ROWS_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_IN_FIELD_NUMBER: _ClassVar[int]
+    CHANNELS_OUT_FIELD_NUMBER: _ClassVar[int]
+    KERNEL_FIELD_NUMBER: _ClassVar[int]
+    NOISE_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: str
+    rows: _containers.RepeatedScalarFieldContainer[int]
+    resolution: int
+    channels_in: int
+    channels_out: int
+    kernel: int
+    noise: int
+    parameters: int
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[str] = ..., rows: _Optional[_Iterable[int]] = ..., resolution: _Optional[int] = ..., channels_in: _Optional[int] = ..., channels_out: _Optional[int] = ..., kernel: _Optional[int] = ..., noise: _Optional[int] = ..., parameters: _Optional[int] = ...) -> None: ...
+
+class DescribeModelRequest(_message.Message):
+    __slots__ = ("name",)
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    def __init__(self, name: _Optional[str] = ...) -> None: ...
+
+class DescribeModelResponse(_message.Message):
+    __slots__ = ("model", "layers", "parameters", "file_size")
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    LAYERS_FIELD_NUMBER: _ClassVar[int]
+    PARAMETERS_FIELD_NUMBER: _ClassVar[int]
+    FILE_SIZE_FIELD_NUMBER: _ClassVar[int]
+    model: Model
+    layers: _containers.RepeatedCompositeFieldContainer[Layer]
+    parameters: int
+    file_size: int
+    def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., parameters: _Optional[int] = ..., file_size: _Optional[int] = ...) -> None: ...
+
+class CatalogueEntry(_message.Message):
+    __slots__ = ("name", "kind", "title", "family", "resolution", "url", "size", "sha256", "licence", "licence_url", "installed")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    KIND_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    FAMILY_FIELD_NUMBER: _ClassVar[int]
+    RESOLUTION_FIELD_NUMBER: _ClassVar[int]
+    URL_FIELD_NUMBER: _ClassVar[int]
+    SIZE_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_URL_FIELD_NUMBER: _ClassVar[int]
+    INSTALLED_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    kind: CatalogueKind
+    title: str
+    family: str
+    resolution: int
+    url: str
+    size: int
+    sha256: str
+    licence: str
+    licence_url: str
+    installed: bool
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[CatalogueKind, str]] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., resolution: _Optional[int] = ..., url: _Optional[str] = ..., size: _Optional[int] = ..., sha256: _Optional[str] = ..., licence: _Optional[str] = ..., licence_url: _Optional[str] = ..., installed: _Optional[bool] = ...) -> None: ...
+
+class ListCatalogueRequest(_message.Message):
+    __slots__ = ()
+    def __init__(self) -> None: ...
+
+class ListCatalogueResponse(_message.Message):
+    __slots__ = ("entries",)
+    ENTRIES_FIELD_NUMBER: _ClassVar[int]
+    entries: _containers.RepeatedCompositeFieldContainer[CatalogueEntry]
+    def __init__(self, entries: _Optional[_Iterable[_Union[CatalogueEntry, _Mapping]]] = ...) -> None: ...
+
+class AddModelRequest(_message.Message):
+    __slots__ = ("source", "name", "sha256", "licence_accepted", "mirror")
+    SOURCE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    SHA256_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_ACCEPTED_FIELD_NUMBER: _ClassVar[int]
+    MIRROR_FIELD_NUMBER: _ClassVar[int]
+    source: str
+    name: str
+    sha256: str
+    licence_accepted: bool
+    mirror: str
+    def __init__(self, source: _Optional[str] = ..., name: _Optional[str] = ..., sha256: _Optional[str] = ..., licence_accepted: _Optional[bool] = ..., mirror: _Optional[str] = ...) -> None: ...
+
+class AddProgress(_message.Message):
+    __slots__ = ("phase", "bytes", "total", "eta_seconds", "attempt")
+    PHASE_FIELD_NUMBER: _ClassVar[int]
+    BYTES_FIELD_NUMBER: _ClassVar[int]
+    TOTAL_FIELD_NUMBER: _ClassVar[int]
+    ETA_SECONDS_FIELD_NUMBER: _ClassVar[int]
+    ATTEMPT_FIELD_NUMBER: _ClassVar[int]
+    phase: AddPhase
+    bytes: int
+    total: int
+    eta_seconds: float
+    attempt: int
+    def __init__(self, phase: _Optional[_Union[AddPhase, str]] = ..., bytes: _Optional[int] = ..., total: _Optional[int] = ..., eta_seconds: _Optional[float] = ..., attempt: _Optional[int] = ...) -> None: ...
+
+class AddModelResponse(_message.Message):
+    __slots__ = ("progress", "notice", "model")
+    PROGRESS_FIELD_NUMBER: _ClassVar[int]
+    NOTICE_FIELD_NUMBER: _ClassVar[int]
+    MODEL_FIELD_NUMBER: _ClassVar[int]
+    progress: AddProgress
+    notice: str
+    model: Model
+    def __init__(self, progress: _Optional[_Union[AddProgress, _Mapping]] = ..., notice: _Optional[str] = ..., model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class ListModelsRequest(_message.Message):
     __slots__ = ()

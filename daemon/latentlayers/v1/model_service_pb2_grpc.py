@@ -45,6 +45,21 @@ class ModelServiceStub:
                 request_serializer=latentlayers_dot_v1_dot_model__service__pb2.GetModelRequest.SerializeToString,
                 response_deserializer=latentlayers_dot_v1_dot_model__service__pb2.GetModelResponse.FromString,
                 _registered_method=True)
+        self.DescribeModel = channel.unary_unary(
+                '/latentlayers.v1.ModelService/DescribeModel',
+                request_serializer=latentlayers_dot_v1_dot_model__service__pb2.DescribeModelRequest.SerializeToString,
+                response_deserializer=latentlayers_dot_v1_dot_model__service__pb2.DescribeModelResponse.FromString,
+                _registered_method=True)
+        self.ListCatalogue = channel.unary_unary(
+                '/latentlayers.v1.ModelService/ListCatalogue',
+                request_serializer=latentlayers_dot_v1_dot_model__service__pb2.ListCatalogueRequest.SerializeToString,
+                response_deserializer=latentlayers_dot_v1_dot_model__service__pb2.ListCatalogueResponse.FromString,
+                _registered_method=True)
+        self.AddModel = channel.unary_stream(
+                '/latentlayers.v1.ModelService/AddModel',
+                request_serializer=latentlayers_dot_v1_dot_model__service__pb2.AddModelRequest.SerializeToString,
+                response_deserializer=latentlayers_dot_v1_dot_model__service__pb2.AddModelResponse.FromString,
+                _registered_method=True)
         self.ImportModel = channel.unary_unary(
                 '/latentlayers.v1.ModelService/ImportModel',
                 request_serializer=latentlayers_dot_v1_dot_model__service__pb2.ImportModelRequest.SerializeToString,
@@ -84,6 +99,28 @@ class ModelServiceServicer:
 
     def GetModel(self, request, context):
         """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def DescribeModel(self, request, context):
+        """How a model is built, layer by layer, as the papers draw it.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def ListCatalogue(self, request, context):
+        """The official files known by a short name. Nothing is downloaded by this call.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+    def AddModel(self, request, context):
+        """Fetches a checkpoint by short name or address if it is not on the daemon's machine yet, converts it (nothing in it is
+        executed), keeps it. Cancelling keeps what was downloaded; the same call again goes on from there.
+        """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
@@ -134,6 +171,21 @@ def add_ModelServiceServicer_to_server(servicer, server):
                     servicer.GetModel,
                     request_deserializer=latentlayers_dot_v1_dot_model__service__pb2.GetModelRequest.FromString,
                     response_serializer=latentlayers_dot_v1_dot_model__service__pb2.GetModelResponse.SerializeToString,
+            ),
+            'DescribeModel': grpc.unary_unary_rpc_method_handler(
+                    servicer.DescribeModel,
+                    request_deserializer=latentlayers_dot_v1_dot_model__service__pb2.DescribeModelRequest.FromString,
+                    response_serializer=latentlayers_dot_v1_dot_model__service__pb2.DescribeModelResponse.SerializeToString,
+            ),
+            'ListCatalogue': grpc.unary_unary_rpc_method_handler(
+                    servicer.ListCatalogue,
+                    request_deserializer=latentlayers_dot_v1_dot_model__service__pb2.ListCatalogueRequest.FromString,
+                    response_serializer=latentlayers_dot_v1_dot_model__service__pb2.ListCatalogueResponse.SerializeToString,
+            ),
+            'AddModel': grpc.unary_stream_rpc_method_handler(
+                    servicer.AddModel,
+                    request_deserializer=latentlayers_dot_v1_dot_model__service__pb2.AddModelRequest.FromString,
+                    response_serializer=latentlayers_dot_v1_dot_model__service__pb2.AddModelResponse.SerializeToString,
             ),
             'ImportModel': grpc.unary_unary_rpc_method_handler(
                     servicer.ImportModel,
@@ -216,6 +268,87 @@ class ModelService:
             '/latentlayers.v1.ModelService/GetModel',
             latentlayers_dot_v1_dot_model__service__pb2.GetModelRequest.SerializeToString,
             latentlayers_dot_v1_dot_model__service__pb2.GetModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def DescribeModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/latentlayers.v1.ModelService/DescribeModel',
+            latentlayers_dot_v1_dot_model__service__pb2.DescribeModelRequest.SerializeToString,
+            latentlayers_dot_v1_dot_model__service__pb2.DescribeModelResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def ListCatalogue(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/latentlayers.v1.ModelService/ListCatalogue',
+            latentlayers_dot_v1_dot_model__service__pb2.ListCatalogueRequest.SerializeToString,
+            latentlayers_dot_v1_dot_model__service__pb2.ListCatalogueResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def AddModel(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_stream(
+            request,
+            target,
+            '/latentlayers.v1.ModelService/AddModel',
+            latentlayers_dot_v1_dot_model__service__pb2.AddModelRequest.SerializeToString,
+            latentlayers_dot_v1_dot_model__service__pb2.AddModelResponse.FromString,
             options,
             channel_credentials,
             insecure,
