@@ -31,7 +31,7 @@ class ModelHeader:
     Attributes:
         name: what people call it, e.g. "portraits-64".
         family: "stylegan1", "stylegan2" or "stylegan3".
-        config: `StyleGAN2Config.to_json()` of the generator.
+        config: `Generator.config.to_json()`.
         licence: SPDX identifier or the owner's words; "unknown" if the file did not say.
         provenance: free text: who made it, from what, how.
         source_sha256: hex digest of the file it was read or converted from; "" if it was made here.

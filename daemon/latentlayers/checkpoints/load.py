@@ -14,7 +14,7 @@ from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.native import load_generator_native
 from latentlayers.checkpoints.network import Network
 from latentlayers.checkpoints.refusals import decoding, open_bounded, unsupported
-from latentlayers.generators import Generator, StyleGAN2
+from latentlayers.generators import Generator
 
 
 def load_generator(path: str | Path) -> Generator:
@@ -42,7 +42,7 @@ def load_checkpoint(path: str | Path) -> tuple[Generator, ModelHeader]:
             generator = build(network.config, network.arrays)
     header = ModelHeader(
         name=path.stem,
-        family=StyleGAN2.family,
+        family=network.config.family,
         config=network.config.to_json(),
         provenance=f"read from {path.name}",
         source_sha256=digest(path),

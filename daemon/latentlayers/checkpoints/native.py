@@ -14,17 +14,18 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.build import W_AVG, build, config_from_json, derived
+from latentlayers.checkpoints.build import FAMILIES, build, family_named
+from latentlayers.checkpoints.family import W_AVG
 from latentlayers.checkpoints.header import METADATA_KEY, Layout, ModelHeader, read_layout
-from latentlayers.checkpoints.refusals import corrupt, decoding, open_bounded, unsupported
+from latentlayers.checkpoints.refusals import corrupt, decoding, open_bounded
 from latentlayers.errors import Exhausted, PreconditionFailed
-from latentlayers.generators import StyleGAN2
+from latentlayers.generators import Generator
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
 HALF_MAX = torch.finfo(torch.float16).max
 
 
-def save_generator(path: str | Path, generator: StyleGAN2, header: ModelHeader, *, half: bool = False) -> None:
+def save_generator(path: str | Path, generator: Generator, header: ModelHeader, *, half: bool = False) -> None:
     """Write a generator as one file; a file already there is replaced only once the new one is complete.
 
     Args:
@@ -35,13 +36,14 @@ def save_generator(path: str | Path, generator: StyleGAN2, header: ModelHeader, 
         ValueError: the header describes another network, or `half` and a weight exceeds float16's range.
         Exhausted: DISK_FULL. PreconditionFailed: the folder cannot be written to.
     """
-    if dict(header.config) != generator.config.to_json():
-        raise ValueError("header.config is not generator.config.to_json()")
+    if header.family != generator.family or dict(header.config) != generator.config.to_json():
+        raise ValueError("the header describes another network")
+    derived = FAMILIES[generator.family].derived
     tensors = {name: _stored(name, t, half) for name, t in generator.state_dict().items() if not derived(name)}
     write_atomically(Path(path), safetensors.torch.save(tensors, {METADATA_KEY: header.to_json()}))
 
 
-def load_generator_native(path: str | Path) -> tuple[StyleGAN2, ModelHeader]:
+def load_generator_native(path: str | Path) -> tuple[Generator, ModelHeader]:
     """Read what `save_generator` wrote; the weights come back in float32 on the CPU.
 
     Raises:
@@ -51,11 +53,10 @@ def load_generator_native(path: str | Path) -> tuple[StyleGAN2, ModelHeader]:
     with open_bounded(Path(path)) as (file, size), decoding():
         layout = read_layout(file, size)
         header = layout.header
-        if header.family != StyleGAN2.family:
-            raise unsupported(f"its family is {header.family!r:.80}", "Update Latent Layers.")
+        family = family_named(header.family)
         if W_AVG not in layout.tensors:  # `build` would estimate it
             raise corrupt(f"{W_AVG} is missing")
-        return build(config_from_json(header.config), read_tensors(file, layout)), header
+        return build(family.read_config(header.config), read_tensors(file, layout)), header
 
 
 def read_tensors(file: BinaryIO, layout: Layout) -> Mapping[str, Tensor]:

@@ -13,7 +13,7 @@ from torch import Tensor
 from latentlayers.checkpoints.inert import Lazy
 from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.refusals import corrupt
-from latentlayers.generators import StyleGAN2Config
+from latentlayers.generators import GeneratorConfig
 
 MAX_PARTS = 100_000
 MAX_DEPTH = 8
@@ -22,9 +22,9 @@ MAX_NAME = 100
 
 @dataclass(frozen=True)
 class Network:
-    """A StyleGAN2 as read from a foreign file; `build.build` checks `arrays` against `config`."""
+    """A generator as read from a foreign file; `build.build` checks `arrays` against `config`."""
 
-    config: StyleGAN2Config
+    config: GeneratorConfig
     arrays: Mapping[str, Tensor]
     source_format: str
 

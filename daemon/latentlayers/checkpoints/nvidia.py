@@ -9,11 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from latentlayers.checkpoints.build import derived, resample_taps
 from latentlayers.checkpoints.inert import MODULE, Record
 from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.network import Arrays, Network, named_tensors
 from latentlayers.checkpoints.refusals import corrupt, unsupported
+from latentlayers.checkpoints.stylegan2 import derived, resample_taps
 from latentlayers.generators import StyleGAN2Config
 
 SOURCE_FORMAT = "nvidia-torch"

@@ -9,10 +9,11 @@ from typing import Any
 
 from torch import Tensor
 
-from latentlayers.checkpoints.build import MAX_SIDES, W_AVG, resample_taps
+from latentlayers.checkpoints.family import W_AVG
 from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.network import Arrays, Network
 from latentlayers.checkpoints.refusals import corrupt
+from latentlayers.checkpoints.stylegan2 import MAX_SIDES, resample_taps
 from latentlayers.generators import StyleGAN2Config
 
 SOURCE_FORMAT = "rosinality"

@@ -13,11 +13,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.build import MAX_SIDES, W_AVG
+from latentlayers.checkpoints.family import W_AVG
 from latentlayers.checkpoints.inert import NETWORK, Record
 from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.network import Arrays, Network
 from latentlayers.checkpoints.refusals import corrupt, unsupported
+from latentlayers.checkpoints.stylegan2 import MAX_SIDES
 from latentlayers.generators import StyleGAN2Config
 from latentlayers.generators.stylegan2 import Architecture
 

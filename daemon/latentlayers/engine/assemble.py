@@ -15,8 +15,7 @@ from latentlayers.engine.edits import Editor
 from latentlayers.engine.jobs import Job
 from latentlayers.engine.models import ModelCache
 from latentlayers.engine.worker import Worker
-from latentlayers.errors import LatentLayersError, UnsupportedCheckpoint
-from latentlayers.generators import StyleGAN2
+from latentlayers.errors import LatentLayersError
 from latentlayers.library import Library, ModelStore
 from latentlayers.library.models import GENERATOR
 from latentlayers.paths import Paths
@@ -50,10 +49,6 @@ class ModelCalls:
         request = job.parse(pb.ImportModelRequest)
         source = Path(request.path)
         generator, header = load_checkpoint(source)
-        if not isinstance(generator, StyleGAN2):
-            raise UnsupportedCheckpoint(
-                "CHECKPOINT_UNSUPPORTED", f"{generator.family} models cannot be kept yet.", "Use a StyleGAN2 model."
-            )
         entry = self._store.add_converted(
             request.name or source.stem, lambda folder: save_generator(folder / GENERATOR, generator, header)
         )

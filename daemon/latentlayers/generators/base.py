@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, ClassVar, Literal, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -12,17 +12,29 @@ from torch import Tensor, nn
 Noise = Literal["const", "none", "random"] | Sequence[Tensor]
 
 
+class GeneratorConfig(Protocol):
+    """Everything that shapes a network of one family; the weights come separately."""
+
+    family: ClassVar[str]
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON-ready dict that the class's `from_json` reads back."""
+        ...
+
+
 class Generator(nn.Module, ABC):
     """A StyleGAN as two functions, `map` and `synthesize`, plus the sizes needed to call them.
 
     Attributes:
-        family: "stylegan1", "stylegan2" or "stylegan3".
+        config: what shapes it.
+        family: "stylegan1", "stylegan2" or "stylegan3"; the configuration's.
         resolution: side R of the square picture, in pixels.
         num_ws: rows of `w+`.
         w_dim, z_dim, c_dim: lengths of one row of `w+`, of `z`, and of the one-hot label (0: unconditional).
         w_avg: [w_dim] float32, the mean of `map(z)` over the prior; the centre of truncation.
     """
 
+    config: GeneratorConfig
     family: str
     resolution: int
     num_ws: int

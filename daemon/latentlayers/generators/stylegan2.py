@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 import torch.nn.functional as F
@@ -45,6 +45,8 @@ class StyleGAN2Config:
         embed_features, layer_features: mapping widths; 0 means `w_dim`.
         use_noise: False for networks trained without noise inputs.
     """
+
+    family: ClassVar[str] = "stylegan2"
 
     resolution: int
     z_dim: int
@@ -275,7 +277,8 @@ class SynthesisNetwork(nn.Module):
 class StyleGAN2(Generator):
     """A StyleGAN2 generator. Frozen unless a trainer calls `requires_grad_(True)` on it."""
 
-    family = "stylegan2"
+    family = StyleGAN2Config.family
+    config: StyleGAN2Config
 
     def __init__(self, cfg: StyleGAN2Config) -> None:
         super().__init__()
