@@ -350,3 +350,31 @@ def test_a_rendering_that_is_not_finite_is_refused() -> None:
     with pytest.raises(InvalidInput) as error:
         paste_back(smooth_picture(40, 40), Frame.whole(40, 40), np.full((3, 8, 8), np.nan, np.float32))
     assert error.value.reason == "IMAGE_NOT_FINITE"
+
+
+@laws
+@given(
+    frames,
+    st.sampled_from(["replace", "residual"]),
+    st.sampled_from([np.uint8, np.uint16, np.float32]),
+    st.sampled_from([None, 0.0, 1.0]),
+)
+def test_a_layer_over_an_opaque_picture_looks_like_the_pasted_picture(frame, mode, depth, dim) -> None:
+    picture = smooth_picture(120, 90, depth)
+    rng = np.random.default_rng(4)
+    edited, plain = rng.uniform(-1, 1, (2, 3, 16, 16)).astype(np.float32)
+    selection = None if dim is None else np.linspace(dim, 1, 120, dtype=np.float32) * np.ones((90, 1), np.float32)
+    pasted = paste_back(picture, frame, edited, plain, mode, selection=selection)
+    layer = unit(paste_back(picture, frame, edited, plain, mode, selection=selection, layer=True))
+    alpha = layer[..., 3:]
+    over = alpha * layer[..., :3] + (1 - alpha) * unit(picture)[..., :3]
+    assert np.abs(over - unit(pasted)[..., :3]).max() <= 2.01 / 255
+
+
+def test_a_layer_is_never_more_opaque_than_its_picture() -> None:
+    pixels = smooth_picture(60, 60).pixels.copy()
+    pixels[..., 3] = np.linspace(0, 255, 60).astype(np.uint8)
+    edited = np.full((3, 16, 16), 0.5, np.float32)
+    layer = paste_back(Picture(pixels), Frame.rectangle(10, 10, 40, 40), edited, layer=True).pixels
+    assert (layer[..., 3] <= pixels[..., 3]).all()
+    assert (layer[25:35, 45:50, 3] > 0).all()

@@ -90,7 +90,7 @@ def send_images(
                 square = area * square + (1 - area) * plain
             if mode and base.picture is not None and base.frame is not None:
                 result: Picture | np.ndarray = paste_back(
-                    base.picture, base.frame, square, plain, mode=mode, feather=feather, selection=selection
+                    base.picture, base.frame, square, plain, mode, feather, selection, layer=options.layer
                 )
             else:
                 result = square

@@ -36,6 +36,7 @@ def paste_back(
     mode: PasteMode = "replace",
     feather: float = FEATHER,
     selection: NDArray[Any] | None = None,
+    layer: bool = False,
 ) -> Picture:
     """`edited` [3, R, R] in [-1, 1] put into `frame` of `picture` -> a new Picture of the same size and depth.
 
@@ -50,6 +51,8 @@ def paste_back(
         reconstruction: [3, R, R], needed for "residual".
         feather: width of the soft border as a share of the frame's side, 0 to 0.5.
         selection: [H, W] of the picture's size, 0 (keep) to 1 (apply); None applies everywhere.
+        layer: return the edit alone instead, to lie over the picture: its alpha is the picture's times the weight of
+            the paste, so that over an opaque picture it shows what would otherwise be returned.
 
     Raises:
         InvalidInput: FRAME_INVALID, MASK_INVALID, FEATHER_INVALID, IMAGE_NOT_FINITE, IMAGE_EMPTY if the
@@ -64,27 +67,33 @@ def paste_back(
             "Give a number from 0 (hard edge) to 0.5 (soft to the middle), such as 0.1.",
         )
     soft = _sides_within(frame, picture)
-    layer = _unit(edited)
+    change = _unit(edited)
     if mode == "replace":
-        layer = layer + _border_correction(picture, frame, layer, soft)
+        change = change + _border_correction(picture, frame, change, soft)
     elif reconstruction is not None:
-        layer = layer - _unit(reconstruction)
+        change = change - _unit(reconstruction)
     else:
         raise ValueError("residual needs the reconstruction that the edit started from")
-    planes = [_enlarge(plane, frame.side) for plane in layer]
+    planes = [_enlarge(plane, frame.side) for plane in change]
 
-    pixels = picture.pixels.copy()
+    pixels = np.zeros_like(picture.pixels) if layer else picture.pixels.copy()
     for block in _blocks(frame, picture):
-        region = pixels[block.top : block.bottom, block.left : block.right]
+        rows, columns = slice(block.top, block.bottom), slice(block.left, block.right)
+        region, result = picture.pixels[rows, columns], pixels[rows, columns]
         weight = _feathered(frame, soft, feather, block) * (region[..., 3] > 0)
         if selection is not None:
-            weight = weight * selection[block.top : block.bottom, block.left : block.right]
+            weight = weight * selection[rows, columns]
         weight = weight[..., None]
         original = to_depth(region[..., :3], np.float32)
         pasted = np.stack([_sample(plane, frame, block) for plane in planes], axis=2)
-        change = pasted - original if mode == "replace" else pasted
-        mixed = (original + weight * change).clip(0, 1).astype(np.float32)
-        region[..., :3] = np.where(weight > 0, to_depth(mixed, region.dtype.type), region[..., :3])
+        shown = (pasted if mode == "replace" else original + pasted).clip(0, 1).astype(np.float32)
+        if layer:
+            alpha = (to_depth(region[..., 3:], np.float32) * weight).astype(np.float32)
+            result[..., :3] = np.where(weight > 0, to_depth(shown, region.dtype.type), 0)
+            result[..., 3:] = to_depth(alpha, region.dtype.type)
+        else:
+            mixed = (original + weight * (shown - original)).astype(np.float32)
+            result[..., :3] = np.where(weight > 0, to_depth(mixed, region.dtype.type), region[..., :3])
     return Picture(pixels)
 
 

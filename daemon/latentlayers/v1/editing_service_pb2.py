@@ -26,19 +26,19 @@ from latentlayers.v1 import latent_pb2 as latentlayers_dot_v1_dot_latent__pb2
 from latentlayers.v1 import picture_pb2 as latentlayers_dot_v1_dot_picture__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%latentlayers/v1/editing_service.proto\x12\x0flatentlayers.v1\x1a\x1clatentlayers/v1/latent.proto\x1a\x1dlatentlayers/v1/picture.proto\"\xbd\x01\n\x08Progress\x12%\n\x05phase\x18\x01 \x01(\x0e\x32\x16.latentlayers.v1.Phase\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\r\x12\r\n\x05total\x18\x04 \x01(\r\x12\x13\n\x0b\x65ta_seconds\x18\x05 \x01(\x01\x12\x11\n\tobjective\x18\x06 \x01(\x01\x12\x0c\n\x04psnr\x18\x07 \x01(\x01\x12)\n\x07preview\x18\x08 \x01(\x0b\x32\x18.latentlayers.v1.Picture\"W\n\x08\x45mbedded\x12\x0c\n\x04role\x18\x01 \x01(\t\x12-\n\tembedding\x18\x02 \x01(\x0b\x32\x1a.latentlayers.v1.Embedding\x12\x0e\n\x06reused\x18\x03 \x01(\x08\"\x89\x01\n\x05Image\x12)\n\x07picture\x18\x01 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\'\n\x06latent\x18\x05 \x01(\x0b\x32\x17.latentlayers.v1.Latent\"9\n\x06Notice\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\"\xc6\x01\n\tEditEvent\x12-\n\x08progress\x18\x01 \x01(\x0b\x32\x19.latentlayers.v1.ProgressH\x00\x12-\n\x08\x65mbedded\x18\x02 \x01(\x0b\x32\x19.latentlayers.v1.EmbeddedH\x00\x12\'\n\x05image\x18\x03 \x01(\x0b\x32\x16.latentlayers.v1.ImageH\x00\x12)\n\x06notice\x18\x04 \x01(\x0b\x32\x17.latentlayers.v1.NoticeH\x00\x42\x07\n\x05\x65vent\"\xdc\x01\n\rOutputOptions\x12)\n\x05paste\x18\x01 \x01(\x0e\x32\x1a.latentlayers.v1.PasteMode\x12\x14\n\x07\x66\x65\x61ther\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12,\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x1c.latentlayers.v1.PixelFormat\x12\x12\n\nresolution\x18\x04 \x01(\r\x12\x0f\n\x07latents\x18\x05 \x01(\x08\x12+\n\tselection\x18\x06 \x01(\x0b\x32\x18.latentlayers.v1.PictureB\n\n\x08_feather\"\x9e\x01\n\x0c\x45mbedRequest\x12.\n\x06source\x18\x01 \x01(\x0b\x32\x1e.latentlayers.v1.PictureSource\x12.\n\x07options\x18\x02 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x03 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\":\n\rEmbedResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\x19\n\x07Weights\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x95\x02\n\x0cMorphRequest\x12\"\n\x01\x61\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\"\n\x01\x62\x18\x02 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12+\n\x07weights\x18\x03 \x01(\x0b\x32\x18.latentlayers.v1.WeightsH\x00\x12\x10\n\x06\x66rames\x18\x04 \x01(\rH\x00\x12,\n\x05\x65mbed\x18\x05 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x06 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\x07 \x01(\tB\x07\n\x05steps\":\n\rMorphResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\xa6\x02\n\x10\x43rossoverRequest\x12(\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12&\n\x05style\x18\x02 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\x0c\n\x04rows\x18\x03 \x01(\t\x12\x13\n\x0brow_weights\x18\x04 \x03(\x01\x12&\n\x04mask\x18\x05 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12,\n\x05\x65mbed\x18\x06 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x07 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\x08 \x01(\t\">\n\x11\x43rossoverResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\xe5\x02\n\x19TransferExpressionRequest\x12\'\n\x06target\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12(\n\x07neutral\x18\x02 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12+\n\nexpressive\x18\x03 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\x11\n\tstrengths\x18\x04 \x03(\x01\x12\x0c\n\x04rows\x18\x05 \x01(\t\x12\x1c\n\x0fnoise_threshold\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12,\n\x05\x65mbed\x18\x07 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x08 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\t \x01(\tB\x12\n\x10_noise_threshold\"G\n\x1aTransferExpressionResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\xeb\x01\n\x15\x41pplyDirectionRequest\x12\'\n\x06source\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\x11\n\tdirection\x18\x02 \x01(\t\x12\x11\n\tstrengths\x18\x03 \x03(\x01\x12\x0c\n\x04rows\x18\x04 \x01(\t\x12,\n\x05\x65mbed\x18\x05 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x06 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\x07 \x01(\t\"C\n\x16\x41pplyDirectionResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\x87\x02\n\rRenderRequest\x12\'\n\x06source\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\x17\n\ntruncation\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12.\n\nnoise_mode\x18\x03 \x01(\x0e\x32\x1a.latentlayers.v1.NoiseMode\x12,\n\x05\x65mbed\x18\x04 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x05 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\x06 \x01(\tB\r\n\x0b_truncation\";\n\x0eRenderResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent*m\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_QUEUED\x10\x01\x12\x11\n\rPHASE_LOADING\x10\x02\x12\x13\n\x0fPHASE_EMBEDDING\x10\x03\x12\x13\n\x0fPHASE_RENDERING\x10\x04*m\n\tPasteMode\x12\x1a\n\x16PASTE_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fPASTE_MODE_NONE\x10\x01\x12\x16\n\x12PASTE_MODE_REPLACE\x10\x02\x12\x17\n\x13PASTE_MODE_RESIDUAL\x10\x03*i\n\tNoiseMode\x12\x1a\n\x16NOISE_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10NOISE_MODE_CONST\x10\x01\x12\x13\n\x0fNOISE_MODE_NONE\x10\x02\x12\x15\n\x11NOISE_MODE_RANDOM\x10\x03\x32\x9d\x04\n\x0e\x45\x64itingService\x12H\n\x05\x45mbed\x12\x1d.latentlayers.v1.EmbedRequest\x1a\x1e.latentlayers.v1.EmbedResponse0\x01\x12H\n\x05Morph\x12\x1d.latentlayers.v1.MorphRequest\x1a\x1e.latentlayers.v1.MorphResponse0\x01\x12T\n\tCrossover\x12!.latentlayers.v1.CrossoverRequest\x1a\".latentlayers.v1.CrossoverResponse0\x01\x12o\n\x12TransferExpression\x12*.latentlayers.v1.TransferExpressionRequest\x1a+.latentlayers.v1.TransferExpressionResponse0\x01\x12\x63\n\x0e\x41pplyDirection\x12&.latentlayers.v1.ApplyDirectionRequest\x1a\'.latentlayers.v1.ApplyDirectionResponse0\x01\x12K\n\x06Render\x12\x1e.latentlayers.v1.RenderRequest\x1a\x1f.latentlayers.v1.RenderResponse0\x01\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n%latentlayers/v1/editing_service.proto\x12\x0flatentlayers.v1\x1a\x1clatentlayers/v1/latent.proto\x1a\x1dlatentlayers/v1/picture.proto\"\xbd\x01\n\x08Progress\x12%\n\x05phase\x18\x01 \x01(\x0e\x32\x16.latentlayers.v1.Phase\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0c\n\x04step\x18\x03 \x01(\r\x12\r\n\x05total\x18\x04 \x01(\r\x12\x13\n\x0b\x65ta_seconds\x18\x05 \x01(\x01\x12\x11\n\tobjective\x18\x06 \x01(\x01\x12\x0c\n\x04psnr\x18\x07 \x01(\x01\x12)\n\x07preview\x18\x08 \x01(\x0b\x32\x18.latentlayers.v1.Picture\"W\n\x08\x45mbedded\x12\x0c\n\x04role\x18\x01 \x01(\t\x12-\n\tembedding\x18\x02 \x01(\x0b\x32\x1a.latentlayers.v1.Embedding\x12\x0e\n\x06reused\x18\x03 \x01(\x08\"\x89\x01\n\x05Image\x12)\n\x07picture\x18\x01 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12\r\n\x05index\x18\x02 \x01(\r\x12\r\n\x05\x63ount\x18\x03 \x01(\r\x12\x0e\n\x06weight\x18\x04 \x01(\x01\x12\'\n\x06latent\x18\x05 \x01(\x0b\x32\x17.latentlayers.v1.Latent\"9\n\x06Notice\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x0f\n\x07message\x18\x02 \x01(\t\x12\x0e\n\x06remedy\x18\x03 \x01(\t\"\xc6\x01\n\tEditEvent\x12-\n\x08progress\x18\x01 \x01(\x0b\x32\x19.latentlayers.v1.ProgressH\x00\x12-\n\x08\x65mbedded\x18\x02 \x01(\x0b\x32\x19.latentlayers.v1.EmbeddedH\x00\x12\'\n\x05image\x18\x03 \x01(\x0b\x32\x16.latentlayers.v1.ImageH\x00\x12)\n\x06notice\x18\x04 \x01(\x0b\x32\x17.latentlayers.v1.NoticeH\x00\x42\x07\n\x05\x65vent\"\xeb\x01\n\rOutputOptions\x12)\n\x05paste\x18\x01 \x01(\x0e\x32\x1a.latentlayers.v1.PasteMode\x12\x14\n\x07\x66\x65\x61ther\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12,\n\x06\x66ormat\x18\x03 \x01(\x0e\x32\x1c.latentlayers.v1.PixelFormat\x12\x12\n\nresolution\x18\x04 \x01(\r\x12\x0f\n\x07latents\x18\x05 \x01(\x08\x12+\n\tselection\x18\x06 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12\r\n\x05layer\x18\x07 \x01(\x08\x42\n\n\x08_feather\"\x9e\x01\n\x0c\x45mbedRequest\x12.\n\x06source\x18\x01 \x01(\x0b\x32\x1e.latentlayers.v1.PictureSource\x12.\n\x07options\x18\x02 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x03 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\":\n\rEmbedResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\x19\n\x07Weights\x12\x0e\n\x06values\x18\x01 \x03(\x01\"\x95\x02\n\x0cMorphRequest\x12\"\n\x01\x61\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\"\n\x01\x62\x18\x02 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12+\n\x07weights\x18\x03 \x01(\x0b\x32\x18.latentlayers.v1.WeightsH\x00\x12\x10\n\x06\x66rames\x18\x04 \x01(\rH\x00\x12,\n\x05\x65mbed\x18\x05 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x06 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\x07 \x01(\tB\x07\n\x05steps\":\n\rMorphResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\xa6\x02\n\x10\x43rossoverRequest\x12(\n\x07\x63ontent\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12&\n\x05style\x18\x02 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\x0c\n\x04rows\x18\x03 \x01(\t\x12\x13\n\x0brow_weights\x18\x04 \x03(\x01\x12&\n\x04mask\x18\x05 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12,\n\x05\x65mbed\x18\x06 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x07 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\x08 \x01(\t\">\n\x11\x43rossoverResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\xe5\x02\n\x19TransferExpressionRequest\x12\'\n\x06target\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12(\n\x07neutral\x18\x02 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12+\n\nexpressive\x18\x03 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\x11\n\tstrengths\x18\x04 \x03(\x01\x12\x0c\n\x04rows\x18\x05 \x01(\t\x12\x1c\n\x0fnoise_threshold\x18\x06 \x01(\x01H\x00\x88\x01\x01\x12,\n\x05\x65mbed\x18\x07 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x08 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\t \x01(\tB\x12\n\x10_noise_threshold\"G\n\x1aTransferExpressionResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\xeb\x01\n\x15\x41pplyDirectionRequest\x12\'\n\x06source\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\x11\n\tdirection\x18\x02 \x01(\t\x12\x11\n\tstrengths\x18\x03 \x03(\x01\x12\x0c\n\x04rows\x18\x04 \x01(\t\x12,\n\x05\x65mbed\x18\x05 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x06 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\x07 \x01(\t\"C\n\x16\x41pplyDirectionResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent\"\x87\x02\n\rRenderRequest\x12\'\n\x06source\x18\x01 \x01(\x0b\x32\x17.latentlayers.v1.Source\x12\x17\n\ntruncation\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12.\n\nnoise_mode\x18\x03 \x01(\x0e\x32\x1a.latentlayers.v1.NoiseMode\x12,\n\x05\x65mbed\x18\x04 \x01(\x0b\x32\x1d.latentlayers.v1.EmbedOptions\x12.\n\x06output\x18\x05 \x01(\x0b\x32\x1e.latentlayers.v1.OutputOptions\x12\x17\n\x0flatest_wins_key\x18\x06 \x01(\tB\r\n\x0b_truncation\";\n\x0eRenderResponse\x12)\n\x05\x65vent\x18\x01 \x01(\x0b\x32\x1a.latentlayers.v1.EditEvent*m\n\x05Phase\x12\x15\n\x11PHASE_UNSPECIFIED\x10\x00\x12\x10\n\x0cPHASE_QUEUED\x10\x01\x12\x11\n\rPHASE_LOADING\x10\x02\x12\x13\n\x0fPHASE_EMBEDDING\x10\x03\x12\x13\n\x0fPHASE_RENDERING\x10\x04*m\n\tPasteMode\x12\x1a\n\x16PASTE_MODE_UNSPECIFIED\x10\x00\x12\x13\n\x0fPASTE_MODE_NONE\x10\x01\x12\x16\n\x12PASTE_MODE_REPLACE\x10\x02\x12\x17\n\x13PASTE_MODE_RESIDUAL\x10\x03*i\n\tNoiseMode\x12\x1a\n\x16NOISE_MODE_UNSPECIFIED\x10\x00\x12\x14\n\x10NOISE_MODE_CONST\x10\x01\x12\x13\n\x0fNOISE_MODE_NONE\x10\x02\x12\x15\n\x11NOISE_MODE_RANDOM\x10\x03\x32\x9d\x04\n\x0e\x45\x64itingService\x12H\n\x05\x45mbed\x12\x1d.latentlayers.v1.EmbedRequest\x1a\x1e.latentlayers.v1.EmbedResponse0\x01\x12H\n\x05Morph\x12\x1d.latentlayers.v1.MorphRequest\x1a\x1e.latentlayers.v1.MorphResponse0\x01\x12T\n\tCrossover\x12!.latentlayers.v1.CrossoverRequest\x1a\".latentlayers.v1.CrossoverResponse0\x01\x12o\n\x12TransferExpression\x12*.latentlayers.v1.TransferExpressionRequest\x1a+.latentlayers.v1.TransferExpressionResponse0\x01\x12\x63\n\x0e\x41pplyDirection\x12&.latentlayers.v1.ApplyDirectionRequest\x1a\'.latentlayers.v1.ApplyDirectionResponse0\x01\x12K\n\x06Render\x12\x1e.latentlayers.v1.RenderRequest\x1a\x1f.latentlayers.v1.RenderResponse0\x01\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'latentlayers.v1.editing_service_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_PHASE']._serialized_start=3039
-  _globals['_PHASE']._serialized_end=3148
-  _globals['_PASTEMODE']._serialized_start=3150
-  _globals['_PASTEMODE']._serialized_end=3259
-  _globals['_NOISEMODE']._serialized_start=3261
-  _globals['_NOISEMODE']._serialized_end=3366
+  _globals['_PHASE']._serialized_start=3054
+  _globals['_PHASE']._serialized_end=3163
+  _globals['_PASTEMODE']._serialized_start=3165
+  _globals['_PASTEMODE']._serialized_end=3274
+  _globals['_NOISEMODE']._serialized_start=3276
+  _globals['_NOISEMODE']._serialized_end=3381
   _globals['_PROGRESS']._serialized_start=120
   _globals['_PROGRESS']._serialized_end=309
   _globals['_EMBEDDED']._serialized_start=311
@@ -50,33 +50,33 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_EDITEVENT']._serialized_start=600
   _globals['_EDITEVENT']._serialized_end=798
   _globals['_OUTPUTOPTIONS']._serialized_start=801
-  _globals['_OUTPUTOPTIONS']._serialized_end=1021
-  _globals['_EMBEDREQUEST']._serialized_start=1024
-  _globals['_EMBEDREQUEST']._serialized_end=1182
-  _globals['_EMBEDRESPONSE']._serialized_start=1184
-  _globals['_EMBEDRESPONSE']._serialized_end=1242
-  _globals['_WEIGHTS']._serialized_start=1244
-  _globals['_WEIGHTS']._serialized_end=1269
-  _globals['_MORPHREQUEST']._serialized_start=1272
-  _globals['_MORPHREQUEST']._serialized_end=1549
-  _globals['_MORPHRESPONSE']._serialized_start=1551
-  _globals['_MORPHRESPONSE']._serialized_end=1609
-  _globals['_CROSSOVERREQUEST']._serialized_start=1612
-  _globals['_CROSSOVERREQUEST']._serialized_end=1906
-  _globals['_CROSSOVERRESPONSE']._serialized_start=1908
-  _globals['_CROSSOVERRESPONSE']._serialized_end=1970
-  _globals['_TRANSFEREXPRESSIONREQUEST']._serialized_start=1973
-  _globals['_TRANSFEREXPRESSIONREQUEST']._serialized_end=2330
-  _globals['_TRANSFEREXPRESSIONRESPONSE']._serialized_start=2332
-  _globals['_TRANSFEREXPRESSIONRESPONSE']._serialized_end=2403
-  _globals['_APPLYDIRECTIONREQUEST']._serialized_start=2406
-  _globals['_APPLYDIRECTIONREQUEST']._serialized_end=2641
-  _globals['_APPLYDIRECTIONRESPONSE']._serialized_start=2643
-  _globals['_APPLYDIRECTIONRESPONSE']._serialized_end=2710
-  _globals['_RENDERREQUEST']._serialized_start=2713
-  _globals['_RENDERREQUEST']._serialized_end=2976
-  _globals['_RENDERRESPONSE']._serialized_start=2978
-  _globals['_RENDERRESPONSE']._serialized_end=3037
-  _globals['_EDITINGSERVICE']._serialized_start=3369
-  _globals['_EDITINGSERVICE']._serialized_end=3910
+  _globals['_OUTPUTOPTIONS']._serialized_end=1036
+  _globals['_EMBEDREQUEST']._serialized_start=1039
+  _globals['_EMBEDREQUEST']._serialized_end=1197
+  _globals['_EMBEDRESPONSE']._serialized_start=1199
+  _globals['_EMBEDRESPONSE']._serialized_end=1257
+  _globals['_WEIGHTS']._serialized_start=1259
+  _globals['_WEIGHTS']._serialized_end=1284
+  _globals['_MORPHREQUEST']._serialized_start=1287
+  _globals['_MORPHREQUEST']._serialized_end=1564
+  _globals['_MORPHRESPONSE']._serialized_start=1566
+  _globals['_MORPHRESPONSE']._serialized_end=1624
+  _globals['_CROSSOVERREQUEST']._serialized_start=1627
+  _globals['_CROSSOVERREQUEST']._serialized_end=1921
+  _globals['_CROSSOVERRESPONSE']._serialized_start=1923
+  _globals['_CROSSOVERRESPONSE']._serialized_end=1985
+  _globals['_TRANSFEREXPRESSIONREQUEST']._serialized_start=1988
+  _globals['_TRANSFEREXPRESSIONREQUEST']._serialized_end=2345
+  _globals['_TRANSFEREXPRESSIONRESPONSE']._serialized_start=2347
+  _globals['_TRANSFEREXPRESSIONRESPONSE']._serialized_end=2418
+  _globals['_APPLYDIRECTIONREQUEST']._serialized_start=2421
+  _globals['_APPLYDIRECTIONREQUEST']._serialized_end=2656
+  _globals['_APPLYDIRECTIONRESPONSE']._serialized_start=2658
+  _globals['_APPLYDIRECTIONRESPONSE']._serialized_end=2725
+  _globals['_RENDERREQUEST']._serialized_start=2728
+  _globals['_RENDERREQUEST']._serialized_end=2991
+  _globals['_RENDERRESPONSE']._serialized_start=2993
+  _globals['_RENDERRESPONSE']._serialized_end=3052
+  _globals['_EDITINGSERVICE']._serialized_start=3384
+  _globals['_EDITINGSERVICE']._serialized_end=3925
 # @@protoc_insertion_point(module_scope)

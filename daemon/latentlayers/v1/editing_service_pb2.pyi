@@ -111,20 +111,22 @@ class EditEvent(_message.Message):
     def __init__(self, progress: _Optional[_Union[Progress, _Mapping]] = ..., embedded: _Optional[_Union[Embedded, _Mapping]] = ..., image: _Optional[_Union[Image, _Mapping]] = ..., notice: _Optional[_Union[Notice, _Mapping]] = ...) -> None: ...
 
 class OutputOptions(_message.Message):
-    __slots__ = ("paste", "feather", "format", "resolution", "latents", "selection")
+    __slots__ = ("paste", "feather", "format", "resolution", "latents", "selection", "layer")
     PASTE_FIELD_NUMBER: _ClassVar[int]
     FEATHER_FIELD_NUMBER: _ClassVar[int]
     FORMAT_FIELD_NUMBER: _ClassVar[int]
     RESOLUTION_FIELD_NUMBER: _ClassVar[int]
     LATENTS_FIELD_NUMBER: _ClassVar[int]
     SELECTION_FIELD_NUMBER: _ClassVar[int]
+    LAYER_FIELD_NUMBER: _ClassVar[int]
     paste: PasteMode
     feather: float
     format: _picture_pb2.PixelFormat
     resolution: int
     latents: bool
     selection: _picture_pb2.Picture
-    def __init__(self, paste: _Optional[_Union[PasteMode, str]] = ..., feather: _Optional[float] = ..., format: _Optional[_Union[_picture_pb2.PixelFormat, str]] = ..., resolution: _Optional[int] = ..., latents: _Optional[bool] = ..., selection: _Optional[_Union[_picture_pb2.Picture, _Mapping]] = ...) -> None: ...
+    layer: bool
+    def __init__(self, paste: _Optional[_Union[PasteMode, str]] = ..., feather: _Optional[float] = ..., format: _Optional[_Union[_picture_pb2.PixelFormat, str]] = ..., resolution: _Optional[int] = ..., latents: _Optional[bool] = ..., selection: _Optional[_Union[_picture_pb2.Picture, _Mapping]] = ..., layer: _Optional[bool] = ...) -> None: ...
 
 class EmbedRequest(_message.Message):
     __slots__ = ("source", "options", "output")

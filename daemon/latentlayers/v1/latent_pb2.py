@@ -25,27 +25,27 @@ _sym_db = _symbol_database.Default()
 from latentlayers.v1 import picture_pb2 as latentlayers_dot_v1_dot_picture__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clatentlayers/v1/latent.proto\x12\x0flatentlayers.v1\x1a\x1dlatentlayers/v1/picture.proto\"G\n\x06Latent\x12\n\n\x02ws\x18\x01 \x01(\x0c\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\"\xec\x03\n\tEmbedding\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12+\n\x05space\x18\x05 \x01(\x0e\x32\x1c.latentlayers.v1.LatentSpace\x12\x0e\n\x06preset\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\r\n\x05steps\x18\x08 \x01(\r\x12\x0f\n\x07seconds\x18\t \x01(\x01\x12\x11\n\tobjective\x18\n \x01(\x01\x12\x0c\n\x04psnr\x18\x0b \x01(\x01\x12\x12\n\nperceptual\x18\x0c \x01(\x01\x12\x1a\n\x12\x64istance_from_mean\x18\r \x01(\x01\x12+\n\x08likeness\x18\x0e \x01(\x0e\x32\x19.latentlayers.v1.Likeness\x12\x15\n\rlikeness_text\x18\x0f \x01(\t\x12&\n\x05\x66rame\x18\x10 \x01(\x0b\x32\x17.latentlayers.v1.Affine\x12\x14\n\x0csource_width\x18\x11 \x01(\r\x12\x15\n\rsource_height\x18\x12 \x01(\r\x12\x0f\n\x07\x63reated\x18\x13 \x01(\x01\x12\'\n\x06latent\x18\x14 \x01(\x0b\x32\x17.latentlayers.v1.Latent\x12\x11\n\tthumbnail\x18\x15 \x01(\x0c\"\x9b\x01\n\rPictureSource\x12)\n\x07picture\x18\x01 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12)\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1a.latentlayers.v1.FrameSpec\x12&\n\x04mask\x18\x03 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12\x0c\n\x04name\x18\x04 \x01(\t\"S\n\x0cSampleSource\x12\x0c\n\x04seed\x18\x01 \x01(\r\x12\x17\n\ntruncation\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05label\x18\x03 \x01(\rB\r\n\x0b_truncation\"\xb9\x01\n\x06Source\x12\x16\n\x0c\x65mbedding_id\x18\x01 \x01(\tH\x00\x12)\n\x06latent\x18\x02 \x01(\x0b\x32\x17.latentlayers.v1.LatentH\x00\x12\x31\n\x07picture\x18\x03 \x01(\x0b\x32\x1e.latentlayers.v1.PictureSourceH\x00\x12/\n\x06sample\x18\x04 \x01(\x0b\x32\x1d.latentlayers.v1.SampleSourceH\x00\x42\x08\n\x06source\"\xa9\x01\n\x0c\x45mbedOptions\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06preset\x18\x02 \x01(\t\x12+\n\x05space\x18\x03 \x01(\x0e\x32\x1c.latentlayers.v1.LatentSpace\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x0f\n\x07refresh\x18\x05 \x01(\x08\x12\x11\n\tmax_steps\x18\x06 \x01(\r\x12\x1b\n\x13preview_interval_ms\x18\x07 \x01(\r*l\n\x0bLatentSpace\x12\x1c\n\x18LATENT_SPACE_UNSPECIFIED\x10\x00\x12\x17\n\x13LATENT_SPACE_W_PLUS\x10\x01\x12\x12\n\x0eLATENT_SPACE_W\x10\x02\x12\x12\n\x0eLATENT_SPACE_Z\x10\x03*]\n\x08Likeness\x12\x18\n\x14LIKENESS_UNSPECIFIED\x10\x00\x12\x11\n\rLIKENESS_GOOD\x10\x01\x12\x11\n\rLIKENESS_FAIR\x10\x02\x12\x11\n\rLIKENESS_POOR\x10\x03\x62\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x1clatentlayers/v1/latent.proto\x12\x0flatentlayers.v1\x1a\x1dlatentlayers/v1/picture.proto\"G\n\x06Latent\x12\n\n\x02ws\x18\x01 \x01(\x0c\x12\x0c\n\x04rows\x18\x02 \x01(\r\x12\r\n\x05width\x18\x03 \x01(\r\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\"\xec\x03\n\tEmbedding\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\r\n\x05model\x18\x03 \x01(\t\x12\x14\n\x0cmodel_digest\x18\x04 \x01(\t\x12+\n\x05space\x18\x05 \x01(\x0e\x32\x1c.latentlayers.v1.LatentSpace\x12\x0e\n\x06preset\x18\x06 \x01(\t\x12\x0c\n\x04seed\x18\x07 \x01(\x03\x12\r\n\x05steps\x18\x08 \x01(\r\x12\x0f\n\x07seconds\x18\t \x01(\x01\x12\x11\n\tobjective\x18\n \x01(\x01\x12\x0c\n\x04psnr\x18\x0b \x01(\x01\x12\x12\n\nperceptual\x18\x0c \x01(\x01\x12\x1a\n\x12\x64istance_from_mean\x18\r \x01(\x01\x12+\n\x08likeness\x18\x0e \x01(\x0e\x32\x19.latentlayers.v1.Likeness\x12\x15\n\rlikeness_text\x18\x0f \x01(\t\x12&\n\x05\x66rame\x18\x10 \x01(\x0b\x32\x17.latentlayers.v1.Affine\x12\x14\n\x0csource_width\x18\x11 \x01(\r\x12\x15\n\rsource_height\x18\x12 \x01(\r\x12\x0f\n\x07\x63reated\x18\x13 \x01(\x01\x12\'\n\x06latent\x18\x14 \x01(\x0b\x32\x17.latentlayers.v1.Latent\x12\x11\n\tthumbnail\x18\x15 \x01(\x0c\"\xc4\x01\n\rPictureSource\x12)\n\x07picture\x18\x01 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12)\n\x05\x66rame\x18\x02 \x01(\x0b\x32\x1a.latentlayers.v1.FrameSpec\x12&\n\x04mask\x18\x03 \x01(\x0b\x32\x18.latentlayers.v1.Picture\x12\x0c\n\x04name\x18\x04 \x01(\t\x12\'\n\x06latent\x18\x05 \x01(\x0b\x32\x17.latentlayers.v1.Latent\"S\n\x0cSampleSource\x12\x0c\n\x04seed\x18\x01 \x01(\r\x12\x17\n\ntruncation\x18\x02 \x01(\x01H\x00\x88\x01\x01\x12\r\n\x05label\x18\x03 \x01(\rB\r\n\x0b_truncation\"\xb9\x01\n\x06Source\x12\x16\n\x0c\x65mbedding_id\x18\x01 \x01(\tH\x00\x12)\n\x06latent\x18\x02 \x01(\x0b\x32\x17.latentlayers.v1.LatentH\x00\x12\x31\n\x07picture\x18\x03 \x01(\x0b\x32\x1e.latentlayers.v1.PictureSourceH\x00\x12/\n\x06sample\x18\x04 \x01(\x0b\x32\x1d.latentlayers.v1.SampleSourceH\x00\x42\x08\n\x06source\"\xa9\x01\n\x0c\x45mbedOptions\x12\r\n\x05model\x18\x01 \x01(\t\x12\x0e\n\x06preset\x18\x02 \x01(\t\x12+\n\x05space\x18\x03 \x01(\x0e\x32\x1c.latentlayers.v1.LatentSpace\x12\x0c\n\x04seed\x18\x04 \x01(\x03\x12\x0f\n\x07refresh\x18\x05 \x01(\x08\x12\x11\n\tmax_steps\x18\x06 \x01(\r\x12\x1b\n\x13preview_interval_ms\x18\x07 \x01(\r*l\n\x0bLatentSpace\x12\x1c\n\x18LATENT_SPACE_UNSPECIFIED\x10\x00\x12\x17\n\x13LATENT_SPACE_W_PLUS\x10\x01\x12\x12\n\x0eLATENT_SPACE_W\x10\x02\x12\x12\n\x0eLATENT_SPACE_Z\x10\x03*]\n\x08Likeness\x12\x18\n\x14LIKENESS_UNSPECIFIED\x10\x00\x12\x11\n\rLIKENESS_GOOD\x10\x01\x12\x11\n\rLIKENESS_FAIR\x10\x02\x12\x11\n\rLIKENESS_POOR\x10\x03\x62\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
 _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'latentlayers.v1.latent_pb2', _globals)
 if not _descriptor._USE_C_DESCRIPTORS:
   DESCRIPTOR._loaded_options = None
-  _globals['_LATENTSPACE']._serialized_start=1251
-  _globals['_LATENTSPACE']._serialized_end=1359
-  _globals['_LIKENESS']._serialized_start=1361
-  _globals['_LIKENESS']._serialized_end=1454
+  _globals['_LATENTSPACE']._serialized_start=1292
+  _globals['_LATENTSPACE']._serialized_end=1400
+  _globals['_LIKENESS']._serialized_start=1402
+  _globals['_LIKENESS']._serialized_end=1495
   _globals['_LATENT']._serialized_start=80
   _globals['_LATENT']._serialized_end=151
   _globals['_EMBEDDING']._serialized_start=154
   _globals['_EMBEDDING']._serialized_end=646
   _globals['_PICTURESOURCE']._serialized_start=649
-  _globals['_PICTURESOURCE']._serialized_end=804
-  _globals['_SAMPLESOURCE']._serialized_start=806
-  _globals['_SAMPLESOURCE']._serialized_end=889
-  _globals['_SOURCE']._serialized_start=892
-  _globals['_SOURCE']._serialized_end=1077
-  _globals['_EMBEDOPTIONS']._serialized_start=1080
-  _globals['_EMBEDOPTIONS']._serialized_end=1249
+  _globals['_PICTURESOURCE']._serialized_end=845
+  _globals['_SAMPLESOURCE']._serialized_start=847
+  _globals['_SAMPLESOURCE']._serialized_end=930
+  _globals['_SOURCE']._serialized_start=933
+  _globals['_SOURCE']._serialized_end=1118
+  _globals['_EMBEDOPTIONS']._serialized_start=1121
+  _globals['_EMBEDOPTIONS']._serialized_end=1290
 # @@protoc_insertion_point(module_scope)

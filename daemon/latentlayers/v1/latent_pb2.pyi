@@ -88,16 +88,18 @@ class Embedding(_message.Message):
     def __init__(self, id: _Optional[str] = ..., name: _Optional[str] = ..., model: _Optional[str] = ..., model_digest: _Optional[str] = ..., space: _Optional[_Union[LatentSpace, str]] = ..., preset: _Optional[str] = ..., seed: _Optional[int] = ..., steps: _Optional[int] = ..., seconds: _Optional[float] = ..., objective: _Optional[float] = ..., psnr: _Optional[float] = ..., perceptual: _Optional[float] = ..., distance_from_mean: _Optional[float] = ..., likeness: _Optional[_Union[Likeness, str]] = ..., likeness_text: _Optional[str] = ..., frame: _Optional[_Union[_picture_pb2.Affine, _Mapping]] = ..., source_width: _Optional[int] = ..., source_height: _Optional[int] = ..., created: _Optional[float] = ..., latent: _Optional[_Union[Latent, _Mapping]] = ..., thumbnail: _Optional[bytes] = ...) -> None: ...
 
 class PictureSource(_message.Message):
-    __slots__ = ("picture", "frame", "mask", "name")
+    __slots__ = ("picture", "frame", "mask", "name", "latent")
     PICTURE_FIELD_NUMBER: _ClassVar[int]
     FRAME_FIELD_NUMBER: _ClassVar[int]
     MASK_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    LATENT_FIELD_NUMBER: _ClassVar[int]
     picture: _picture_pb2.Picture
     frame: _picture_pb2.FrameSpec
     mask: _picture_pb2.Picture
     name: str
-    def __init__(self, picture: _Optional[_Union[_picture_pb2.Picture, _Mapping]] = ..., frame: _Optional[_Union[_picture_pb2.FrameSpec, _Mapping]] = ..., mask: _Optional[_Union[_picture_pb2.Picture, _Mapping]] = ..., name: _Optional[str] = ...) -> None: ...
+    latent: Latent
+    def __init__(self, picture: _Optional[_Union[_picture_pb2.Picture, _Mapping]] = ..., frame: _Optional[_Union[_picture_pb2.FrameSpec, _Mapping]] = ..., mask: _Optional[_Union[_picture_pb2.Picture, _Mapping]] = ..., name: _Optional[str] = ..., latent: _Optional[_Union[Latent, _Mapping]] = ...) -> None: ...
 
 class SampleSource(_message.Message):
     __slots__ = ("seed", "truncation", "label")
