@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -23,6 +24,7 @@ from latentlayers.training.report import Yardstick, report
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.shared import RunPlan
 from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, seed_state
+from latentlayers.training.widen import fit_entry, widened_state
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and export Latent Layers' own models.")
 
@@ -56,8 +58,14 @@ def train_command(
     metadata: Annotated[Path | None, typer.Option(help="CSV about the pictures; without it all are used.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the state in --out.")] = False,
     seed_from: Annotated[Path | None, typer.Option(help="Start from the networks of this folder.")] = None,
-    resolution: Annotated[int, typer.Option(help="Side of the pictures, for a start from nothing.")] = 64,
-    width: Annotated[int, typer.Option(help="Channels at 4 and 8 px, for a start from nothing.")] = 256,
+    grow_from: Annotated[Path | None, typer.Option(help="Start from this run, with larger networks.")] = None,
+    resolution: Annotated[int, typer.Option(help="Side of the pictures, for a start from nothing or larger.")] = 64,
+    width: Annotated[
+        int, typer.Option(help="Channels at 4 and 8 px, and of w; halved with every side from 16 on.")
+    ] = 256,
+    w_dim: Annotated[int | None, typer.Option(help="Width of w, if not --width.")] = None,
+    channels: Annotated[str, typer.Option(help="Generator's widths at 4, 8, 16, … px, if not by --width.")] = "",
+    judge_channels: Annotated[str, typer.Option(help="Discriminator's, up to half the side.")] = "",
     minutes: Annotated[float, typer.Option(help="Wall time; the learning rates' decay is planned against it.")] = 60.0,
     kimg: Annotated[float, typer.Option(help="Also stop at this many thousand pictures.")] = float("inf"),
     processes: Annotated[int, typer.Option(help="One per core on a CPU; 1 on a GPU.")] = 1,
@@ -88,6 +96,7 @@ def train_command(
         seed=seed,
     )
     target = torch.device(device)
+    small: TrainState | None = None
     if resume:
         state = load_state(out, target)
     elif (out / STATE_FILE).exists():
@@ -95,8 +104,21 @@ def train_command(
     elif seed_from is not None:
         state = seed_state(seed_from, target)
     else:
-        state = new_state(*default_sizes(resolution, width), seed=seed, device=target)
+        config, judge = default_sizes(resolution, width)
+        config = replace(config, w_dim=w_dim or width, channels=_by_side(channels) or config.channels)
+        judge = replace(judge, channels=_by_side(judge_channels) or judge.channels)
+        if grow_from is not None:
+            small = load_state(grow_from, target)
+            kept, kept_judge = small.generator.config, small.discriminator.config
+            config = replace(kept, resolution=resolution, w_dim=config.w_dim, channels=config.channels)
+            state = widened_state(small, config, replace(judge, head_features=kept_judge.head_features), seed)
+        else:
+            state = new_state(config, judge, seed, target)
     portraits = _load_clean(data, metadata, state.generator.resolution)
+    weights = sampling_weights(portraits, balance)
+    if small is not None:
+        miss = fit_entry(small, state, Sampler(portraits.images, weights, (seed,)))
+        _say(f"the discriminator's new first layers miss {miss:.1%} of what the old ones saw")
     plan = RunPlan(
         folder=out,
         minutes=minutes,
@@ -107,7 +129,12 @@ def train_command(
         checkpoint_minutes=checkpoint_minutes,
         grid_minutes=grid_minutes,
     )
-    train(state, settings, plan, portraits.images, sampling_weights(portraits, balance), _say)
+    train(state, settings, plan, portraits.images, weights, _say)
+
+
+def _by_side(widths: str) -> dict[int, int]:
+    """ "512,256" -> {4: 512, 8: 256}."""
+    return {4 << i: int(width) for i, width in enumerate(widths.split(",")) if width}
 
 
 def default_sizes(resolution: int, width: int) -> tuple[StyleGAN2Config, DiscriminatorConfig]:
