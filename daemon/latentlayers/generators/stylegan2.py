@@ -9,7 +9,7 @@ and leaves one ordinary convolution that every back end runs fast.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Literal, cast
 
@@ -18,18 +18,19 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlayers.generators.base import Generator, Noise
+from latentlayers.generators.growth import active_sides, drawing_sides, enlarge, fade_in
+from latentlayers.generators.mapping import LabelMode, MappingNetwork
+from latentlayers.generators.noise import NoiseMaps
 from latentlayers.generators.ops import (
     LRELU_SLOPE,
     SQRT2,
     FullyConnected,
     conv2d_up,
     fir_kernel,
-    normalize_2nd_moment,
     upsample2d,
 )
 
 Architecture = Literal["skip", "resnet", "orig"]
-LabelMode = Literal["embed", "concat"]
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class StyleGAN2Config:
     """Everything that shapes the network; the weights come separately.
 
     Attributes:
-        channels: width of each block, keyed by its side in pixels: {4: 512, 8: 512, ...}.
+        channels: width of each active block, keyed by its side in pixels: {4: 512, 8: 512, ...}.
         architecture: "skip" adds a ToRGB picture per block; "resnet" and "orig" draw it in the last block only.
+        lod: level of detail of a network taken while it grew (configurations B to D, "orig"): see `growth`.
         conv_clamp: activations (after gain) and ToRGB outputs are clamped to +-this; None: not at all.
         label_mode: "embed" (ADA: linear embedding, normalised, appended after the normalised z) or
             "concat" (TensorFlow: appended first, then the whole is normalised).
@@ -63,13 +65,14 @@ class StyleGAN2Config:
     embed_features: int = 0
     layer_features: int = 0
     use_noise: bool = True
+    lod: float = 0.0
 
     def __post_init__(self) -> None:
-        sides = sorted(self.channels)
-        if self.resolution < 4 or self.resolution & (self.resolution - 1):
-            raise ValueError(f"resolution must be a power of two of at least 4, not {self.resolution}")
-        if sides != [2**k for k in range(2, int(math.log2(self.resolution)) + 1)]:
-            raise ValueError(f"channels must name every side from 4 to {self.resolution}, not {sides}")
+        sides = active_sides(self.resolution, self.lod)
+        if sorted(self.channels) != sides:
+            raise ValueError(f"channels must name every side from 4 to {sides[-1]}, not {sorted(self.channels)}")
+        if self.lod and self.architecture != "orig":
+            raise ValueError(f"lod must be 0 in the architecture {self.architecture}")
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `from_json` reads back."""
@@ -83,40 +86,6 @@ class StyleGAN2Config:
         fields["channels"] = {int(k): int(v) for k, v in fields["channels"].items()}
         fields["resample_filter"] = tuple(float(v) for v in fields.get("resample_filter", (1, 3, 3, 1)))
         return cls(**fields)
-
-
-class MappingNetwork(nn.Module):
-    """z (and label) -> w, the paper's f: normalisation, then `mapping_layers` equalised dense layers."""
-
-    w_avg: Tensor
-
-    def __init__(self, cfg: StyleGAN2Config) -> None:
-        super().__init__()
-        self.num_layers, self.c_dim, self.label_mode = cfg.mapping_layers, cfg.c_dim, cfg.label_mode
-        embed = (cfg.embed_features or cfg.w_dim) if cfg.c_dim else 0
-        if cfg.c_dim:
-            self.embed = FullyConnected(cfg.c_dim, embed)
-        hidden = cfg.layer_features or cfg.w_dim
-        widths = [cfg.z_dim + embed, *[hidden] * (cfg.mapping_layers - 1), cfg.w_dim]
-        for i in range(cfg.mapping_layers):
-            layer = FullyConnected(widths[i], widths[i + 1], activate=True, lr_multiplier=cfg.lr_multiplier)
-            self.add_module(f"fc{i}", layer)
-        self.register_buffer("w_avg", torch.zeros(cfg.w_dim))
-
-    def forward(self, z: Tensor, c: Tensor | None = None) -> Tensor:
-        if self.c_dim:
-            if c is None:
-                raise ValueError(f"this model is conditional: pass labels c of shape [N, {self.c_dim}]")
-            label = self.embed(c.float())
-            if self.label_mode == "embed":
-                x = torch.cat([normalize_2nd_moment(z.float()), normalize_2nd_moment(label)], dim=1)
-            else:
-                x = normalize_2nd_moment(torch.cat([z.float(), label], dim=1))
-        else:
-            x = normalize_2nd_moment(z.float())
-        for i in range(self.num_layers):
-            x = getattr(self, f"fc{i}")(x)
-        return x
 
 
 class SynthesisLayer(nn.Module):
@@ -137,18 +106,8 @@ class SynthesisLayer(nn.Module):
         if up:
             self.register_buffer("resample_filter", fir_kernel(cfg.resample_filter))
 
-    def noise_map(self, noise: Noise, taken: Iterator[Tensor], n: int, device: torch.device) -> Tensor | None:
-        """The noise this call adds, [1 or n, 1, side, side], before its learned strength; None for none."""
-        if not self.use_noise or noise == "none":
-            return None
-        if noise == "const":
-            return self.noise_const[None, None]
-        if noise == "random":
-            return torch.randn(n, 1, self.side, self.side, device=device)
-        given = next(taken, None)
-        if given is None:
-            raise ValueError("noise has fewer maps than there are convolutions")
-        return given.to(device).float().reshape(-1, 1, self.side, self.side)
+    def noise_map(self, maps: NoiseMaps) -> Tensor | None:
+        return maps.take(self.noise_const) if self.use_noise else None
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         gain = gain * SQRT2
@@ -211,7 +170,7 @@ class SynthesisBlock(nn.Module):
         else:
             self.conv0 = SynthesisLayer(cin, cout, side, cfg, up=True)
         self.conv1 = SynthesisLayer(cout, cout, side, cfg, up=False)
-        self.draws = cfg.architecture == "skip" or side == cfg.resolution
+        self.draws = cfg.architecture == "skip" or side in drawing_sides(cfg.resolution, cfg.lod)
         if self.draws:
             self.torgb = ToRGB(cout, cfg)
         if not self.first and cfg.architecture == "resnet":
@@ -240,7 +199,8 @@ class SynthesisNetwork(nn.Module):
 
     def __init__(self, cfg: StyleGAN2Config) -> None:
         super().__init__()
-        self.sides = sorted(cfg.channels)
+        self.sides = active_sides(cfg.resolution, cfg.lod)
+        self.resolution, self.lod = cfg.resolution, cfg.lod
         previous = 0
         for side in self.sides:
             self.add_module(f"b{side}", SynthesisBlock(previous, cfg.channels[side], side, cfg))
@@ -251,7 +211,7 @@ class SynthesisNetwork(nn.Module):
 
     def forward(self, ws: Tensor, noise: Noise, resolution: int, dtype: torch.dtype) -> Tensor:
         n = ws.shape[0]
-        taken = iter(()) if isinstance(noise, str) else iter(noise)
+        maps = NoiseMaps(noise, n)
         x: Tensor = self.block(4).const[None].expand(n, -1, -1, -1).to(dtype)
         # Every convolution after it keeps the layout; on CPUs in bfloat16 this one is a seventh faster to train.
         x = x.contiguous(memory_format=torch.channels_last)
@@ -262,16 +222,19 @@ class SynthesisNetwork(nn.Module):
                 break
             block = self.block(side)
             count = len(block.layers)
-            noises = [layer.noise_map(noise, taken, n, ws.device) for layer in block.layers]
+            noises = [layer.noise_map(maps) for layer in block.layers]
             x = block(x, ws[:, row : row + count], noises)
             row += count
-            if img is not None:
-                img = upsample2d(img, block.resample_filter)
             if block.draws:
                 y = block.torgb(x, ws[:, row])  # the next block's conv0 reads the same row
-                img = y if img is None else img + y
+                if img is None:
+                    img = y
+                elif self.lod:
+                    img = fade_in(y, img, self.lod)
+                else:
+                    img = upsample2d(img, block.resample_filter) + y
         assert img is not None
-        return img
+        return enlarge(img, self.resolution) if self.lod else img
 
 
 class StyleGAN2(Generator):
@@ -284,7 +247,7 @@ class StyleGAN2(Generator):
         super().__init__()
         self.config = cfg
         self.resolution, self.z_dim, self.w_dim, self.c_dim = cfg.resolution, cfg.z_dim, cfg.w_dim, cfg.c_dim
-        self.num_ws = 2 * len(cfg.channels)
+        self.num_ws = 2 * (cfg.resolution.bit_length() - 2)
         self.mapping = MappingNetwork(cfg)
         self.synthesis = SynthesisNetwork(cfg)
         self.requires_grad_(False).eval()
@@ -302,8 +265,9 @@ class StyleGAN2(Generator):
         rows: dict[int, tuple[int, ...]] = {4: (0,)}
         for i, side in enumerate(self.synthesis.sides[1:]):
             rows[side] = (2 * i + 1, 2 * i + 2)
-        # Row num_ws-1 drives only the last ToRGB; count it with the last block so that no row is left out.
-        rows[self.resolution] = (*rows[self.resolution], self.num_ws - 1)
+        # The rows that follow drive only the last ToRGB, or nothing yet; none of them may be left out.
+        top = self.synthesis.sides[-1]
+        rows[top] = (*rows[top], *range(rows[top][-1] + 1, self.num_ws))
         return rows
 
     def style_weights(self) -> list[tuple[int, Tensor]]:
@@ -311,14 +275,7 @@ class StyleGAN2(Generator):
         return [(row, layer.affine.weight * layer.affine.weight_gain) for row, layer in enumerate(layers)]
 
     def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
-        if z.ndim != 2 or z.shape[1] != self.z_dim:
-            raise ValueError(f"z must have shape [N, {self.z_dim}], not {list(z.shape)}")
-        w: Tensor = self.mapping(z, c)
-        ws = w[:, None].expand(-1, self.num_ws, -1)
-        if truncation == 1.0:
-            return ws.clone()
-        rows = self.num_ws if cutoff is None else cutoff
-        return torch.cat([self.w_avg.lerp(ws[:, :rows], truncation), ws[:, rows:]], dim=1)
+        return self.mapping.rows(z, c, self.num_ws, truncation, cutoff)
 
     def synthesize(
         self,
