@@ -1,0 +1,51 @@
+"""Addresses to download from: checked, and rewritten where a service links to a page about the file."""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import parse_qs, unquote, urlsplit
+
+from latentlayers.errors import InvalidInput
+
+_DRIVE_HOSTS = {"drive.google.com", "docs.google.com", "drive.usercontent.google.com"}
+_DRIVE_FILE = re.compile(r"/file/d/([\w-]+)")
+_DRIVE_ID = re.compile(r"[\w-]+")
+_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
+_MOST_NAME = 64
+
+
+def to_fetch(address: str) -> str:
+    """The address under which the file itself is: Google Drive's links are to pages about it.
+
+    Raises:
+        InvalidInput: SOURCE_INVALID, not an http or https address with a host.
+    """
+    try:
+        parts = urlsplit(address)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidInput(
+            "SOURCE_INVALID", f"{address!r:.200} is not an http or https address.", "Write https://HOST/PATH."
+        )
+    if parts.hostname in _DRIVE_HOSTS:
+        in_path = _DRIVE_FILE.search(parts.path)
+        id_ = in_path[1] if in_path else parse_qs(parts.query).get("id", [""])[0]
+        if _DRIVE_ID.fullmatch(id_):
+            return f"https://drive.usercontent.google.com/download?id={id_}&export=download&confirm=t"
+    return address
+
+
+def shown(address: str) -> str:
+    """The address for messages and records: without password, query and fragment, which may hold secrets."""
+    parts = urlsplit(address)
+    port = f":{parts.port}" if parts.port else ""
+    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+
+
+def model_name(address: str) -> str:
+    """A model's name made from the last part of the address; "model" if nothing of it can be used."""
+    last = unquote(urlsplit(address).path).rpartition("/")[2]
+    stem = last.rpartition(".")[0] or last
+    return _NOT_IN_NAMES.sub("-", stem).strip("._-")[:_MOST_NAME] or "model"
