@@ -6,7 +6,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,7 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.limits import Stream
+from latentlayers.checkpoints.limits import Blob, Stream
+from latentlayers.checkpoints.refusals import corrupt, shown, unsupported
 from latentlayers.checkpoints.unpickler import Allowed, Global, Unpickler, plain_key
 
 STORAGE_DTYPES = {
@@ -33,7 +33,6 @@ STORAGE_DTYPES = {
     "torch.BoolStorage": torch.bool,
 }
 NUMPY_DTYPES = {"f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8", "b1"}
-MAX_SCALAR_BYTES = 8
 LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 LEGACY_PROTOCOL = 1001
 
@@ -75,14 +74,39 @@ class Storage:
 
     dtype: torch.dtype
     numel: int
-    read: Callable[[], bytes]
+    read: Callable[[], bytearray]
 
     @cached_property
     def numbers(self) -> Tensor:
         data = self.read()
-        if len(data) != self.numel * self.dtype.itemsize:
-            raise ValueError(f"a tensor has {len(data)} bytes for {self.numel} numbers")
-        return torch.frombuffer(bytearray(data), dtype=self.dtype) if data else torch.empty(0, dtype=self.dtype)
+        return torch.frombuffer(data, dtype=self.dtype) if data else torch.empty(0, dtype=self.dtype)
+
+
+class Storages:
+    """The storages that a torch pickle refers to, each made once; called with the persistent ids that name them.
+
+    Args:
+        find: from a storage's key and its size in bytes, how to read it.
+    """
+
+    def __init__(self, find: Callable[[str, int], Callable[[], bytearray]]) -> None:
+        self._find = find
+        self.by_key: dict[str, Storage] = {}
+
+    def __call__(self, pid: Any) -> Storage:
+        match pid:
+            case ("storage", Global(kind), str(key), str(_), int(numel), *view) if kind in STORAGE_DTYPES:
+                if type(numel) is int and numel >= 0 and view in ([], [None]):
+                    return self._named(key, STORAGE_DTYPES[kind], numel)
+        raise corrupt("a tensor's storage is not described as torch does")
+
+    def _named(self, key: str, dtype: torch.dtype, numel: int) -> Storage:
+        if key not in self.by_key:
+            self.by_key[key] = Storage(dtype, numel, self._find(key, numel * dtype.itemsize))
+        storage = self.by_key[key]
+        if (storage.dtype, storage.numel) != (dtype, numel):
+            raise corrupt(f"its storage {key:.100} is described in two ways")
+        return storage
 
 
 @dataclass(eq=False)
@@ -101,30 +125,20 @@ class TorchArray:
 def sizes(value: Any) -> tuple[int, ...]:
     """`value` if it is a tuple of at most 8 sizes."""
     if type(value) is not tuple or len(value) > 8 or not all(type(n) is int and 0 <= n < 1 << 40 for n in value):
-        raise ValueError("an array's shape is not a tuple of sizes")
+        raise corrupt("an array's shape is not a tuple of sizes")
     return value
-
-
-def storage_of(pid: Any, read: Callable[[str, int], Callable[[], bytes]]) -> Storage:
-    """The storage that a torch persistent id names; `read(key, bytes)` says how to get its bytes."""
-    match pid:
-        case ("storage", Global(kind), str(key), str(_), int(numel), *view) if kind in STORAGE_DTYPES:
-            if type(numel) is int and numel >= 0 and view in ([], [None]):
-                dtype = STORAGE_DTYPES[kind]
-                return Storage(dtype, numel, read(key, numel * dtype.itemsize))
-    raise ValueError("a tensor's storage is not described as torch does")
 
 
 def rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -> TorchArray:
     """`torch._utils._rebuild_tensor(_v2)`."""
     shape, steps = sizes(size), sizes(stride)
     if not isinstance(storage, Storage) or type(offset) is not int or offset < 0 or len(shape) != len(steps):
-        raise ValueError("a tensor is not described as torch does")
+        raise corrupt("a tensor is not described as torch does")
     # More elements than the storage holds would be an expanded view, which could claim any size.
     elements: int = math.prod(shape)
     last = offset + sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
     if elements > storage.numel or (elements and last >= storage.numel):
-        raise ValueError(f"a tensor of shape {list(shape)} does not fit its storage of {storage.numel}")
+        raise corrupt(f"a tensor of shape {list(shape)} does not fit its storage of {storage.numel}")
     return TorchArray(storage, offset, shape, steps)
 
 
@@ -134,40 +148,32 @@ def rebuild_parameter(data: Any, *_: Any) -> Any:
 
 def load_from_bytes(data: Any) -> Any:
     """`torch.storage._load_from_bytes`: a storage in torch's legacy container, inside a pickle."""
-    if not isinstance(data, bytes):
-        raise ValueError("a nested storage is not bytes")
-    return read_legacy(Stream(io.BytesIO(data), len(data)), STORAGE_NAMES)
+    if not isinstance(data, Blob):
+        raise corrupt("a nested storage is not bytes")
+    return read_legacy(data.stream(), STORAGE_NAMES)
 
 
 def read_legacy(stream: Stream, allowed: Allowed) -> Any:
     """The value in torch's legacy container: magic, version, platform, value, then the storages one after another.
 
-    The storages stay in the stream until they are loaded.
+    The storages stay in the file until they are loaded.
     """
-    begins: dict[str, int] = {}
-    wanted: dict[str, Storage] = {}
-
-    def read(key: str, size: int) -> Callable[[], bytes]:
-        return lambda: stream.read_at(begins[key], size)
-
-    def persistent(pid: Any) -> Storage:
-        storage = storage_of(pid, read)
-        return wanted.setdefault(pid[2], storage)
-
-    unpickler = Unpickler(stream, allowed, persistent=persistent)
+    blobs: dict[str, Blob] = {}
+    storages = Storages(lambda key, _: lambda: blobs[key].read())
+    unpickler = Unpickler(stream, allowed, persistent=storages)
     magic, protocol, platform = unpickler.load(), unpickler.load(), unpickler.load()
     if magic != LEGACY_MAGIC or protocol != LEGACY_PROTOCOL:
-        raise ValueError("it lacks the magic number of torch.save")
+        raise corrupt("it lacks the magic number of torch.save")
     if type(platform) is not dict or platform.get("little_endian") is not True:
-        raise ValueError("its numbers are not little-endian")
+        raise unsupported("its numbers are not little-endian")
     value, keys = unpickler.load(), unpickler.load()
-    if type(keys) is not list or set(map(plain_key, keys)) != set(wanted):
-        raise ValueError("its list of storages does not match its contents")
+    if type(keys) is not list or set(map(plain_key, keys)) != storages.by_key.keys():
+        raise corrupt("its list of storages does not match its contents")
     for key in keys:
-        storage = wanted[key]
+        storage = storages.by_key[key]
         if int.from_bytes(stream.read(8), "little") != storage.numel:
-            raise ValueError("a storage has another length than announced")
-        begins[key] = stream.skip(storage.numel * storage.dtype.itemsize)
+            raise corrupt("a storage has another length than announced")
+        blobs[key] = stream.take(storage.numel * storage.dtype.itemsize)
     return value
 
 
@@ -184,36 +190,42 @@ class DType:
             case (int(_), "<" | ">" | "|" as order, None, *_):
                 self.order = order
             case _:
-                raise ValueError("a numpy dtype is not a plain number")
+                raise corrupt("a numpy dtype is not a plain number")
 
-    def decode(self, data: Any) -> np.ndarray[Any, Any]:
-        if isinstance(data, str):  # Python 2 wrote bytes as text
-            data = data.encode("latin-1")
-        return np.frombuffer(data, np.dtype(self.order + self.code))
+    @property
+    def numpy(self) -> np.dtype[Any]:
+        return np.dtype(self.order + self.code)
 
 
 @dataclass(eq=False)
 class NumpyArray:
     shape: tuple[int, ...] = (0,)
-    dtype: DType = field(default_factory=lambda: DType("f4"))
+    dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype("f4"))
     fortran: bool = False
-    data: bytes | str = b""
+    data: Blob | str = ""
 
     def set_state(self, state: Any) -> None:
         match state:
-            case (int(_), tuple(shape), DType() as dtype, bool(fortran), (bytes() | str()) as data):
-                self.shape, self.dtype, self.fortran, self.data = sizes(shape), dtype, fortran, data
+            case (int(_), tuple(shape), DType() as dtype, bool(fortran), (Blob() | str()) as data):
+                self.shape, self.dtype, self.fortran, self.data = sizes(shape), dtype.numpy, fortran, data
             case _:
-                raise ValueError("a numpy array is not made of plain numbers")
+                raise corrupt("a numpy array is not made of plain numbers")
+        if math.prod(self.shape) * self.dtype.itemsize != len(self.data):
+            raise corrupt(f"an array of shape {list(self.shape)} has {len(self.data)} bytes")
 
     def load(self) -> Tensor:
-        array = self.dtype.decode(self.data).reshape(self.shape, order="F" if self.fortran else "C")
-        return torch.from_numpy(array.astype(array.dtype.newbyteorder("="), order="C"))
+        array = numbers(self.data, self.dtype).reshape(self.shape, order="F" if self.fortran else "C")
+        return torch.from_numpy(np.require(array, self.dtype.newbyteorder("="), ["C", "W"]))
+
+
+def numbers(data: Blob | str, dtype: np.dtype[Any]) -> np.ndarray[Any, Any]:
+    """The array in `data`, [n]; Python 2 wrote bytes as text."""
+    return np.frombuffer(data.encode("latin-1") if isinstance(data, str) else data.read(), dtype)
 
 
 def dtype(code: Any, *_: Any) -> DType:
-    if not isinstance(code, str) or code not in NUMPY_DTYPES:
-        raise ValueError("a numpy dtype is not a plain number")
+    if type(code) is not str or code not in NUMPY_DTYPES:
+        raise corrupt(f"a numpy dtype is {shown(code)}, not a plain number")
     return DType(code)
 
 
@@ -223,10 +235,9 @@ def empty_array(*_: Any) -> NumpyArray:
 
 
 def scalar(kind: Any, data: Any) -> int | float | bool:
-    if not isinstance(kind, DType) or len(data) > MAX_SCALAR_BYTES:
-        raise ValueError("a numpy scalar is not a plain number")
-    (value,) = kind.decode(data).tolist()
-    return value  # type: ignore[no-any-return]
+    if not isinstance(kind, DType) or not isinstance(data, (Blob, str)) or len(data) != kind.numpy.itemsize:
+        raise corrupt("a numpy scalar is not a plain number")
+    return numbers(data, kind.numpy).item()  # type: ignore[no-any-return]
 
 
 # --- the list ------------------------------------------------------------------------------------------------------
@@ -242,8 +253,8 @@ def plain_set(items: Any = ()) -> set[Any]:
 
 def encode(text: Any, encoding: Any) -> bytes:
     """`_codecs.encode`: how protocol 2 writes bytes."""
-    if not isinstance(text, str) or encoding != "latin1":
-        raise ValueError("bytes are not encoded as Python does")
+    if type(text) is not str or encoding != "latin1":
+        raise corrupt("bytes are not encoded as Python does")
     return text.encode("latin-1")
 
 

@@ -1,54 +1,89 @@
-"""Limits on what a file may make us read and allocate. Standard library only."""
+"""Limits on what a file may make us read, allocate and compute. Standard library only."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from io import BytesIO
 from typing import BinaryIO
 
 from latentlayers.checkpoints.refusals import corrupt
 
 MAX_LINE = 1 << 16
+MAX_INSTRUCTIONS = 300_000  # a 1024 px pickle with three networks needs about 60 000, its storages included
+SPARE_BYTES = 64 << 20  # what small objects may take beyond the bytes that the file has
 
 
 class Budget:
     """An amount that may be spent once, so that one piece of a file cannot be used a million times."""
 
-    def __init__(self, amount: int) -> None:
-        self._left = amount
+    def __init__(self, amount: int, excess: str = "it refers to the same data over and over") -> None:
+        self._left, self._excess = amount, excess
 
     def spend(self, amount: int) -> None:
         """Raises CorruptCheckpoint when more is spent than there was."""
         self._left -= amount
         if self._left < 0:
-            raise corrupt("it refers to the same data over and over")
+            raise corrupt(self._excess)
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What decoding a file may cost in all, pickles inside pickles included."""
+
+    instructions: Budget
+    copies: Budget  # bytes
 
 
 class Stream:
-    """A file that never reads past its known end, whatever length it is asked for."""
+    """A file, or a part of it, read from its start and never past its end, whatever length is asked for."""
 
-    def __init__(self, file: BinaryIO, size: int) -> None:
-        self._file, self.size = file, size
+    def __init__(self, file: BinaryIO, size: int, begin: int = 0, costs: Costs | None = None) -> None:
+        self._file, self._at, self._end = file, begin, begin + size
+        self.costs = costs or Costs(
+            Budget(MAX_INSTRUCTIONS, f"it has more than {MAX_INSTRUCTIONS} pickle instructions"),
+            Budget(size + SPARE_BYTES),
+        )
+
+    def take(self, n: int) -> Blob:
+        """Pass over n bytes, which stay in the file. Raises EOFError if there are fewer."""
+        if not 0 <= n <= self._end - self._at:
+            raise EOFError(f"it ends {n - (self._end - self._at)} bytes early")
+        self._at += n
+        return Blob(self._file, self._at - n, n, self.costs)
 
     def read(self, n: int) -> bytes:
         """Exactly n bytes. Raises EOFError if there are fewer."""
-        remaining = self.size - self._file.tell()
-        if not 0 <= n <= remaining:
-            raise EOFError(f"it ends {n - remaining} bytes early")
-        return self._file.read(n)
-
-    def skip(self, n: int) -> int:
-        """Pass over n bytes and return where they begin, for `read_at`. Raises EOFError if there are fewer."""
-        begin = self._file.tell()
-        if not 0 <= n <= self.size - begin:
-            raise EOFError(f"it ends {n - (self.size - begin)} bytes early")
-        self._file.seek(begin + n)
-        return begin
-
-    def read_at(self, begin: int, n: int) -> bytes:
-        self._file.seek(begin)
-        return self.read(n)
+        return bytes(self.take(n).read())
 
     def readline(self) -> bytes:
-        return self._file.readline(MAX_LINE)
+        self._file.seek(self._at)
+        line = self._file.readline(min(MAX_LINE, self._end - self._at))
+        self._at += len(line)
+        return line
 
-    def tell(self) -> int:
-        return self._file.tell()
+
+@dataclass(frozen=True, eq=False)
+class Blob:
+    """A run of bytes that stays in its file until it is wanted."""
+
+    file: BinaryIO
+    begin: int
+    size: int
+    costs: Costs
+
+    @classmethod
+    def of(cls, data: bytes, costs: Costs) -> Blob:
+        return cls(BytesIO(data), 0, len(data), costs)
+
+    def __len__(self) -> int:
+        return self.size
+
+    def read(self) -> bytearray:
+        data = bytearray(self.size)
+        self.file.seek(self.begin)
+        if self.file.readinto(data) != self.size:  # type: ignore[attr-defined]
+            raise EOFError("it became shorter while it was read")
+        return data
+
+    def stream(self) -> Stream:
+        return Stream(self.file, self.size, self.begin, self.costs)

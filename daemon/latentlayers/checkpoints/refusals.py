@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,16 +14,25 @@ MAX_FILE_BYTES = 8 << 30  # a 1024 px training snapshot with both optimisers is 
 USABLE = "Use a StyleGAN2 file of NVIDIA (PyTorch or TensorFlow), of rosinality, or one that Latent Layers wrote."
 
 
+def shown(value: object) -> str:
+    """`repr(value)`, short, and quick whatever a file made of it: tuples in tuples can be of exponential length."""
+    return reprlib.repr(value)[:100]
+
+
 def corrupt(what: str) -> CorruptCheckpoint:
     """The file is damaged or contradicts itself; `what` is a clause saying how."""
-    return CorruptCheckpoint(
-        "FILE_CORRUPT", f"The checkpoint is damaged: {what}.", "Download or export it again and compare its size."
-    )
+    message = f"The checkpoint is damaged: {_printable(what)}."
+    return CorruptCheckpoint("FILE_CORRUPT", message, "Download or export it again and compare its size.")
 
 
 def unsupported(what: str, remedy: str = USABLE) -> UnsupportedCheckpoint:
     """The file is whole but not one we read; `what` is a full clause naming what was found."""
-    return UnsupportedCheckpoint("FORMAT_UNSUPPORTED", f"This checkpoint cannot be used: {what}.", remedy)
+    return UnsupportedCheckpoint("FORMAT_UNSUPPORTED", f"This checkpoint cannot be used: {_printable(what)}.", remedy)
+
+
+def _printable(text: str) -> str:
+    """`text` without what a file's names may do to a terminal or an encoder: control characters, lone surrogates."""
+    return "".join(c if c.isprintable() else f"\\u{ord(c):04x}" for c in text)
 
 
 @contextmanager
@@ -39,8 +49,8 @@ def open_bounded(path: Path) -> Iterator[tuple[BinaryIO, int]]:
         file = path.open("rb")
     except FileNotFoundError:
         raise NotFound("MODEL_UNKNOWN", f"There is no file {path}.", "Check the path.") from None
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
+    except (OSError, ValueError) as error:  # ValueError: there is a null character in the path
+        reason = getattr(error, "strerror", None) or str(error)
         raise InvalidInput("FILE_UNREADABLE", f"{path} cannot be opened: {reason}.", "Check its permissions.") from None
     with file:
         size = file.seek(0, 2)

@@ -15,16 +15,26 @@ from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, cast, runtime_checkable
 
-from latentlayers.checkpoints.limits import Budget, Stream
+from latentlayers.checkpoints.limits import Blob, Stream
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.errors import UnsupportedCheckpoint
 
-MAX_INSTRUCTIONS = 300_000  # a 1024 px pickle with three networks needs about 40 000
+MAX_TEXT_BYTES = 16 << 20
+ENTRY_BYTES = 100  # of a dict or set
 
+OPCODES = {opcode.code.encode("latin-1"): opcode for opcode in pickletools.opcodes}
 NUMBERS = frozenset({"BININT", "BININT1", "BININT2", "LONG1", "BINFLOAT"})
-TEXTS = frozenset({"BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "BINSTRING", "SHORT_BINSTRING"})
-BYTES = frozenset({"BINBYTES", "SHORT_BINBYTES", "BINBYTES8"})
-LITERALS = NUMBERS | TEXTS | BYTES
+# Instruction -> how many bytes say how long its text, or its run of bytes, is.
+TEXTS = {"SHORT_BINUNICODE": 1, "BINUNICODE": 4, "BINUNICODE8": 8, "SHORT_BINSTRING": 1, "BINSTRING": 4}
+BYTES = {"SHORT_BINBYTES": 1, "BINBYTES": 4, "BINBYTES8": 8}
+OTHERS = {
+    *("PROTO", "FRAME", "STOP", "MARK", "POP", "MEMOIZE", "BINPUT", "LONG_BINPUT", "BINGET", "LONG_BINGET"),
+    *("NONE", "NEWTRUE", "NEWFALSE", "EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+    *("EMPTY_LIST", "APPEND", "APPENDS", "EMPTY_DICT", "SETITEM", "SETITEMS", "EMPTY_SET", "ADDITEMS"),
+    *("GLOBAL", "STACK_GLOBAL", "INST", "REDUCE", "NEWOBJ", "BUILD", "BINPERSID"),
+}
+LITERALS = NUMBERS | TEXTS.keys() | BYTES.keys()
+INSTRUCTIONS = LITERALS | OTHERS
 
 
 @dataclass(frozen=True)
@@ -63,30 +73,49 @@ class Unpickler:
         persistent: Callable[[Any], object] | None = None,
     ) -> None:
         self._stream, self._allowed, self._prefix, self._persistent = stream, allowed, allowed_prefix, persistent
-        # A call may copy its arguments, and a pickle may pass the same one to any number of calls.
-        self._budget = Budget(2 * stream.size + MAX_INSTRUCTIONS)
 
     def load(self) -> Any:
-        """The next pickle's value: plain Python values, `Global`s, and what the allowed functions return.
+        """The next pickle's value: plain Python values, `Global`s, `Blob`s, and what the allowed functions return.
 
         Raises:
             UnsupportedCheckpoint: it names a global that is not allowed, or uses an instruction no checkpoint needs.
-            CorruptCheckpoint: more than `MAX_INSTRUCTIONS`, or the same data used over and over.
-            ValueError, TypeError, IndexError, KeyError, EOFError, RecursionError: it is not a well-formed pickle.
+            CorruptCheckpoint: it is not a well-formed pickle, or one that costs too much to read.
+            ValueError, IndexError, KeyError, EOFError, ...: likewise; `decoding` turns them into CorruptCheckpoint.
         """
         self._stack: list[Any] = []
         self._marks: list[list[Any]] = []
         self._memo: dict[int, Any] = {}
-        instructions = pickletools.genops(cast(IO[bytes], self._stream))
-        for count, (opcode, argument, _) in enumerate(instructions):
-            if count > MAX_INSTRUCTIONS:
-                raise corrupt(f"it has more than {MAX_INSTRUCTIONS} pickle instructions")
-            if opcode.name == "STOP":
-                break
-            self._step(opcode.name, argument)
+        while (opcode := self._opcode()).name != "STOP":
+            self._step(opcode.name, self._argument(opcode))
         if len(self._stack) != 1 or self._marks:
-            raise ValueError("the pickle leaves other than one value")
+            raise corrupt("its pickle leaves other than one value")
         return self._stack.pop()
+
+    def _opcode(self) -> pickletools.OpcodeInfo:
+        self._stream.costs.instructions.spend(1)
+        code = self._stream.read(1)
+        if code not in OPCODES:
+            raise corrupt(f"it has a pickle instruction {code.hex()}, which does not exist")
+        if OPCODES[code].name not in INSTRUCTIONS:
+            raise unsupported(f"it uses the pickle instruction {OPCODES[code].name}, which no checkpoint needs")
+        return OPCODES[code]
+
+    def _argument(self, opcode: pickletools.OpcodeInfo) -> Any:
+        """What stands behind an instruction; runs of bytes stay in the file."""
+        if opcode.name in BYTES:
+            return self._stream.take(self._length(BYTES[opcode.name]))
+        if opcode.name in TEXTS:
+            size = self._length(TEXTS[opcode.name])
+            if size > MAX_TEXT_BYTES:
+                raise corrupt(f"it has a text of {size} bytes")
+            encoding = "latin-1" if opcode.name.endswith("STRING") else "utf-8"
+            text = self._stream.read(size).decode(encoding, errors="replace")
+            self._stream.costs.copies.spend(sys.getsizeof(text))  # one rare character quadruples a text
+            return text
+        return opcode.arg.reader(cast(IO[bytes], self._stream)) if opcode.arg else None
+
+    def _length(self, size: int) -> int:
+        return int.from_bytes(self._stream.read(size), "little")
 
     def _step(self, name: str, argument: Any) -> None:
         stack, memo = self._stack, self._memo
@@ -143,17 +172,15 @@ class Unpickler:
             case "BUILD":
                 (state,) = self._pop(1)
                 self._build(self._stack[-1], state)
-            case "BINPERSID" if self._persistent is not None:
+            case "BINPERSID":
+                if self._persistent is None:
+                    raise unsupported("it refers to objects outside its pickle")
                 (pid,) = self._pop(1)
                 self._stack.append(self._persistent(pid))
-            case "PROTO" | "FRAME":
-                pass
-            case _:
-                raise unsupported(f"it uses the pickle instruction {name}, which no checkpoint needs")
 
     def _pop(self, n: int) -> list[Any]:
         if len(self._stack) < n:
-            raise IndexError("the pickle takes a value that is not there")
+            raise corrupt("its pickle takes a value that is not there")
         values = self._stack[-n:]
         del self._stack[-n:]
         return values
@@ -169,18 +196,18 @@ class Unpickler:
         elif type(target) is set:
             target.update(map(plain_key, items))
         else:
-            raise TypeError(f"the pickle adds items to a {type(target).__name__}")
+            raise corrupt(f"its pickle adds items to a {type(target).__name__}")
 
     def _set_items(self, items: list[Any]) -> None:
         target = self._stack[-1]
         if type(target) is not dict or len(items) % 2:
-            raise TypeError(f"the pickle sets items of a {type(target).__name__}")
+            raise corrupt(f"its pickle sets items of a {type(target).__name__}")
         for key, value in zip(items[::2], items[1::2], strict=True):
             target[plain_key(key)] = value
 
     def _global(self, module: Any, name: Any) -> Global:
         if not isinstance(module, str) or not isinstance(name, str):
-            raise TypeError("the pickle names a global by something other than text")
+            raise corrupt("its pickle names a global by something other than text")
         qualified = f"{module}.{name}"
         if qualified not in self._allowed and not (self._prefix and qualified.startswith(self._prefix)):
             raise forbidden(qualified)
@@ -188,29 +215,38 @@ class Unpickler:
 
     def _make(self, target: Any, arguments: Any) -> object:
         if not isinstance(target, Global) or type(arguments) is not tuple:
-            raise TypeError("the pickle calls something that is not a name")
+            raise corrupt("its pickle calls something that is not a name")
         key = target.name
         if key not in self._allowed and self._prefix:
             key = self._prefix
         make = self._allowed[key]
         if make is None:
             raise forbidden(f"{target.name}(…)")
-        self._budget.spend(1 + sum(len(a) for a in arguments if isinstance(a, Sized)))
-        return make(*arguments)
+        # A call may copy its arguments, and a pickle may pass the same one to any number of calls.
+        self._stream.costs.copies.spend(sum(map(copy_bytes, arguments)))
+        made = make(*arguments)
+        return Blob.of(made, self._stream.costs) if type(made) is bytes else made
 
     @staticmethod
     def _build(target: Any, state: Any) -> None:
         if isinstance(target, Buildable):
             target.set_state(state)
         elif type(target) is not dict:  # a dict's extra attributes, e.g. a state_dict's _metadata, are of no use
-            raise TypeError(f"the pickle sets the state of a {type(target).__name__}")
+            raise corrupt(f"its pickle sets the state of a {type(target).__name__}")
+
+
+def copy_bytes(value: Any) -> int:
+    """About how much memory a copy of `value`, but not of what it holds, may take."""
+    if isinstance(value, (str, Blob)):
+        return len(value)
+    return ENTRY_BYTES * len(value) if isinstance(value, Sized) else 0
 
 
 def plain_key(key: Any) -> Any:
     """`key` if a file cannot choose it such that hashing or looking it up takes for ever."""
     if (type(key) is int and abs(key) < sys.hash_info.modulus) or key is None or type(key) in (str, bytes, bool):
         return key
-    raise TypeError(f"the pickle uses a {type(key).__name__} as a key")
+    raise corrupt(f"its pickle uses a {type(key).__name__} as a key")
 
 
 def forbidden(name: str) -> UnsupportedCheckpoint:
