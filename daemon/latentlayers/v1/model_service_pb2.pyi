@@ -110,7 +110,7 @@ class DescribeModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ..., layers: _Optional[_Iterable[_Union[Layer, _Mapping]]] = ..., parameters: _Optional[int] = ..., file_size: _Optional[int] = ...) -> None: ...
 
 class CatalogueEntry(_message.Message):
-    __slots__ = ("name", "kind", "title", "family", "resolution", "url", "size", "sha256", "licence", "licence_url", "installed")
+    __slots__ = ("name", "kind", "title", "family", "resolution", "url", "size", "sha256", "licence", "licence_url", "installed", "file")
     NAME_FIELD_NUMBER: _ClassVar[int]
     KIND_FIELD_NUMBER: _ClassVar[int]
     TITLE_FIELD_NUMBER: _ClassVar[int]
@@ -122,6 +122,7 @@ class CatalogueEntry(_message.Message):
     LICENCE_FIELD_NUMBER: _ClassVar[int]
     LICENCE_URL_FIELD_NUMBER: _ClassVar[int]
     INSTALLED_FIELD_NUMBER: _ClassVar[int]
+    FILE_FIELD_NUMBER: _ClassVar[int]
     name: str
     kind: CatalogueKind
     title: str
@@ -133,7 +134,8 @@ class CatalogueEntry(_message.Message):
     licence: str
     licence_url: str
     installed: bool
-    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[CatalogueKind, str]] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., resolution: _Optional[int] = ..., url: _Optional[str] = ..., size: _Optional[int] = ..., sha256: _Optional[str] = ..., licence: _Optional[str] = ..., licence_url: _Optional[str] = ..., installed: _Optional[bool] = ...) -> None: ...
+    file: str
+    def __init__(self, name: _Optional[str] = ..., kind: _Optional[_Union[CatalogueKind, str]] = ..., title: _Optional[str] = ..., family: _Optional[str] = ..., resolution: _Optional[int] = ..., url: _Optional[str] = ..., size: _Optional[int] = ..., sha256: _Optional[str] = ..., licence: _Optional[str] = ..., licence_url: _Optional[str] = ..., installed: _Optional[bool] = ..., file: _Optional[str] = ...) -> None: ...
 
 class ListCatalogueRequest(_message.Message):
     __slots__ = ()
@@ -208,12 +210,18 @@ class GetModelResponse(_message.Message):
     def __init__(self, model: _Optional[_Union[Model, _Mapping]] = ...) -> None: ...
 
 class ImportModelRequest(_message.Message):
-    __slots__ = ("path", "name")
+    __slots__ = ("path", "name", "licence", "provenance", "domain")
     PATH_FIELD_NUMBER: _ClassVar[int]
     NAME_FIELD_NUMBER: _ClassVar[int]
+    LICENCE_FIELD_NUMBER: _ClassVar[int]
+    PROVENANCE_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
     path: str
     name: str
-    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ...) -> None: ...
+    licence: str
+    provenance: str
+    domain: str
+    def __init__(self, path: _Optional[str] = ..., name: _Optional[str] = ..., licence: _Optional[str] = ..., provenance: _Optional[str] = ..., domain: _Optional[str] = ...) -> None: ...
 
 class ImportModelResponse(_message.Message):
     __slots__ = ("model",)
