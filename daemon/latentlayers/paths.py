@@ -51,6 +51,16 @@ class Paths:
         return self.data / "models"
 
     @property
+    def features(self) -> Path:
+        """Perceptual networks that serve every model."""
+        return self.data / "features"
+
+    @property
+    def downloads(self) -> Path:
+        """Unfinished downloads."""
+        return self.state / "downloads"
+
+    @property
     def socket(self) -> Path:
         """The unix socket; never longer than `MAX_SOCKET_PATH` bytes. Not used on Windows."""
         return self.runtime / _SOCKET

@@ -8,6 +8,7 @@ import torch
 
 from latentlayers.checkpoints.vgg16 import find_vgg16
 from latentlayers.errors import LatentLayersError
+from latentlayers.paths import Paths
 
 
 def probe() -> dict[str, object]:
@@ -21,7 +22,7 @@ def probe() -> dict[str, object]:
         "threads": torch.get_num_threads(),
     }
     try:
-        vgg16 = find_vgg16()
+        vgg16 = find_vgg16([Paths.default().features])
         return {**found, "vgg16": str(vgg16) if vgg16 else "", "vgg16_problem": ""}
     except LatentLayersError as error:
         return {**found, "vgg16": "", "vgg16_problem": error.message}

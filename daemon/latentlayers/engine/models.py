@@ -160,7 +160,7 @@ class ModelCache:
 
     def _features(self, entry: ModelEntry) -> FeatureNetwork:
         """VGG16 where its file is on this machine, else the model's own stand-in, else pixels at several scales."""
-        vgg = find_vgg16([self._store.folder])
+        vgg = find_vgg16([self._store.features_folder, self._store.folder])
         if vgg is not None:
             return VGG16Features(load_vgg16(vgg))
         return load_features(entry.features) if entry.features else PixelPyramid()

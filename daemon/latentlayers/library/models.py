@@ -83,7 +83,7 @@ class ModelStore:
     """
 
     def __init__(self, paths: Paths, shipped: Path | None = None) -> None:
-        self._folder = paths.models
+        self._folder, self._features = paths.models, paths.features
         self._shipped = shipped or Path(str(files("latentlayers"))) / "models"
         self._digests = _DigestCache(paths.state / "model-digests.json")
         self._watches: list[FolderWatch] = []
@@ -92,6 +92,11 @@ class ModelStore:
     def folder(self) -> Path:
         """Where the user's own models are."""
         return self._folder
+
+    @property
+    def features_folder(self) -> Path:
+        """Where perceptual networks are that serve every model."""
+        return self._features
 
     def list(self) -> tuple[ModelEntry, ...]:
         """All models by name, unreadable ones included; of two with one name the shipped one counts."""
@@ -122,16 +127,8 @@ class ModelStore:
             raise NotFound("MODEL_UNKNOWN", "There is no usable model.", "Add one with `latentlayers models add`.")
         return usable.get(DEFAULT_MODEL) or next(iter(usable.values()))
 
-    def add_converted(self, name: str, write: Callable[[Path], object]) -> ModelEntry:
-        """Installs a model folder: it appears complete, or not at all.
-
-        Args:
-            write: fills the folder it is given, with `GENERATOR` at least.
-
-        Raises:
-            InvalidInput: MODEL_NAME_INVALID; FILE_CORRUPT or FORMAT_UNSUPPORTED for what `write` made.
-            PreconditionFailed: MODEL_EXISTS. Exhausted: DISK_FULL. LatentLayersError: LIBRARY_WRITE_FAILED.
-        """
+    def check_new(self, name: str) -> None:
+        """Raises InvalidInput, MODEL_NAME_INVALID, or PreconditionFailed, MODEL_EXISTS, if it cannot be added."""
         if not _NAME.fullmatch(name):
             raise InvalidInput(
                 "MODEL_NAME_INVALID",
@@ -144,6 +141,18 @@ class ModelStore:
                 f"There is a model {name!r} already.",
                 "Choose another name, or remove that one first.",
             )
+
+    def add_converted(self, name: str, write: Callable[[Path], object]) -> ModelEntry:
+        """Installs a model folder: it appears complete, or not at all.
+
+        Args:
+            write: fills the folder it is given, with `GENERATOR` at least.
+
+        Raises:
+            As `check_new`. InvalidInput: FILE_CORRUPT or FORMAT_UNSUPPORTED for what `write` made.
+            Exhausted: DISK_FULL. LatentLayersError: LIBRARY_WRITE_FAILED.
+        """
+        self.check_new(name)
         target = self._folder / name
         staging: Path | None = None
         try:
