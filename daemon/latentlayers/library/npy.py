@@ -16,7 +16,8 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from latentlayers.errors import InvalidInput
+from latentlayers.checkpoints.archive import directory
+from latentlayers.errors import CorruptCheckpoint, InvalidInput
 from latentlayers.library.arrays import ITEM_SIZE, Float, FloatArray, column_major, damaged, row_major
 
 MAGIC = b"\x93NUMPY"
@@ -95,27 +96,35 @@ def write_npz(arrays: Mapping[str, bytes]) -> bytes:
 
 def zip_names(data: bytes) -> list[str]:
     """Names of the members of a zip. Raises InvalidInput (FILE_CORRUPT) if it is damaged."""
-    with _zip_errors(), zipfile.ZipFile(io.BytesIO(data)) as archive:
-        return archive.namelist()
+    with _zip_errors():
+        return [info.filename for info in directory(io.BytesIO(data))[0]]
 
 
-def zip_members(data: bytes, wanted: frozenset[str] | None = None) -> dict[str, bytes]:
-    """Contents of a zip's members (all, or those in `wanted`), bounded before anything is unpacked.
+def zip_members(data: bytes) -> dict[str, bytes]:
+    """Contents of a zip's members, bounded before anything is unpacked.
 
     Raises:
         InvalidInput: FILE_CORRUPT; damaged, encrypted, or unpacking to more than `MAX_MEMBER_BYTES` in all.
     """
-    with _zip_errors(), zipfile.ZipFile(io.BytesIO(data)) as archive:
-        members = [info for info in archive.infolist() if wanted is None or info.filename in wanted]
+    with _zip_errors():
+        members = directory(io.BytesIO(data))[0]
         if len(members) > MAX_MEMBERS or sum(info.file_size for info in members) > MAX_MEMBER_BYTES:
             raise damaged(f"it would unpack to more than {MAX_MEMBERS} files or {MAX_MEMBER_BYTES >> 20} MiB")
-        return {info.filename: archive.read(info) for info in members}
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            return {info.filename: _unpacked(archive, info) for info in members}
+
+
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> bytes:
+    with archive.open(info) as member:  # `archive.read` would unpack all there is, whatever size was announced
+        return member.read(info.file_size)
 
 
 @contextmanager
 def _zip_errors() -> Iterator[None]:
     try:
         yield
+    except CorruptCheckpoint as error:
+        raise damaged(error.message) from None
     # RuntimeError: a password is asked for; NotImplementedError: a rare compression.
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, RuntimeError, NotImplementedError) as error:
         raise damaged(f"its zip archive cannot be read ({error!s:.200})") from None
