@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from latentlayers.checkpoints.vgg16 import WIDTHS, find_vgg16, load_vgg16
+from latentlayers.checkpoints.vgg16 import OWN_NAME, WIDTHS, find_vgg16, load_vgg16, save_vgg16
 from latentlayers.errors import CorruptCheckpoint, NotFound, UnsupportedCheckpoint
 from torch import Tensor, nn
 
@@ -146,3 +146,14 @@ def test_the_environment_variable_comes_first_and_must_exist(home, monkeypatch):
     monkeypatch.setenv("LATENTLAYERS_VGG16", str(home / "gone") + os.sep)
     with pytest.raises(NotFound, match="gone"):
         find_vgg16([home / "models"])
+
+
+def test_the_form_it_is_kept_in_holds_the_same(convolutions, tmp_path):
+    torch.save(state_dict(convolutions), tmp_path / "vgg.pth")
+    save_vgg16(tmp_path / OWN_NAME, load_vgg16(tmp_path / "vgg.pth"), {"licence": "BSD-3-Clause"})
+    assert_equal(load_vgg16(tmp_path / OWN_NAME), convolutions)
+    assert find_vgg16([tmp_path]) == tmp_path / OWN_NAME
+    data = (tmp_path / OWN_NAME).read_bytes()
+    (tmp_path / OWN_NAME).write_bytes(data[: len(data) // 2])
+    with pytest.raises(CorruptCheckpoint):
+        load_vgg16(tmp_path / OWN_NAME)

@@ -1,30 +1,36 @@
 """VGG16's convolution weights from a file that the user already has. They may not be shipped, so they are looked for.
 
-Two files are known: torchvision's `vgg16-397923af.pth` (a state_dict) and `vgg16.pt` of NVIDIA's metrics (a TorchScript
-archive). Neither is executed: the first is read like any checkpoint, of the second only `data.pkl`, its tree of
-attributes, with every class an inert record; its code is never looked at.
+Two foreign files are known: torchvision's `vgg16-397923af.pth` (a state_dict) and `vgg16.pt` of NVIDIA's metrics (a
+TorchScript archive). Neither is executed: the first is read like any checkpoint, of the second only `data.pkl`, its
+tree of attributes, with every class an inert record; its code is never looked at. What `models add` downloads is kept
+as `OWN_NAME`, a tenth of the size.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import safetensors.torch
 import torch
 from torch import Tensor
 
 from latentlayers.checkpoints.container import read_value
+from latentlayers.checkpoints.header import read_layout
 from latentlayers.checkpoints.inert import TORCH, Lazy, Record, record
+from latentlayers.checkpoints.native import read_tensors, write_atomically
 from latentlayers.checkpoints.network import named_tensors
 from latentlayers.checkpoints.refusals import corrupt, decoding, open_bounded, unsupported
 from latentlayers.checkpoints.unpickler import Allowed
 from latentlayers.errors import NotFound
 
 ENVIRONMENT = "LATENTLAYERS_VGG16"
-FILE_NAMES = ("vgg16-397923af.pth", "vgg16.pt", "*_vgg16.pt")  # the last is how NVIDIA's dnnlib caches downloads
+OWN_NAME = "vgg16.safetensors"
+# The last is how NVIDIA's dnnlib caches downloads.
+FILE_NAMES = (OWN_NAME, "vgg16-397923af.pth", "vgg16.pt", "*_vgg16.pt")
 WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 SHAPES = [(out, into, 3, 3) for into, out in pairwise(WIDTHS)]
 SCRIPT_CLASS = "__torch__."
@@ -71,14 +77,33 @@ def load_vgg16(path: str | Path) -> list[tuple[Tensor, Tensor]]:
         NotFound: no such file. CorruptCheckpoint: damaged. UnsupportedCheckpoint: its 3x3 convolutions are not VGG16's.
     """
     with open_bounded(Path(path)) as (file, size), decoding():
-        tensors = named_tensors(read_value(file, size, ALLOWED, allowed_prefix=SCRIPT_CLASS), _parts)
-        kernels = [name for name, lazy in tensors.items() if len(lazy.shape) == 4 and lazy.shape[2:] == (3, 3)]
-        if [tensors[name].shape for name in kernels] != SHAPES:
+        tensors: Mapping[str, Lazy | Tensor]
+        if Path(path).name == OWN_NAME:
+            tensors = dict(sorted(read_tensors(file, read_layout(file, size)).items()))
+        else:
+            tensors = named_tensors(read_value(file, size, ALLOWED, allowed_prefix=SCRIPT_CLASS), _parts)
+        kernels = [name for name, tensor in tensors.items() if len(tensor.shape) == 4 and tensor.shape[2:] == (3, 3)]
+        if [tuple(tensors[name].shape) for name in kernels] != SHAPES:
             raise unsupported(
                 f"it has {len(kernels)} convolutions, which are not VGG16's",
                 "Use torchvision's vgg16-397923af.pth or vgg16.pt of NVIDIA's metrics.",
             )
         return [_pair(tensors, name) for name in kernels]
+
+
+def save_vgg16(path: Path, convolutions: Sequence[tuple[Tensor, Tensor]], metadata: Mapping[str, str]) -> None:
+    """Keeps what `load_vgg16` returned; `path` must end in `OWN_NAME` to be read again.
+
+    Args:
+        metadata: what to remember about it, such as its licence.
+
+    Raises:
+        Exhausted: DISK_FULL. PreconditionFailed: the folder cannot be written to.
+    """
+    tensors: dict[str, Tensor] = {}
+    for number, (weight, bias) in enumerate(convolutions, start=1):
+        tensors |= {f"conv{number:02}.weight": weight, f"conv{number:02}.bias": bias}
+    write_atomically(path, safetensors.torch.save(tensors, dict(metadata)))
 
 
 def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
@@ -87,12 +112,15 @@ def _parts(value: Any) -> Iterable[tuple[Any, Any]]:
     return entries.items() if isinstance(entries, dict) else ()
 
 
-def _pair(tensors: dict[str, Lazy], name: str) -> tuple[Tensor, Tensor]:
-    bias = tensors.get(name.removesuffix("weight") + "bias")
-    weight = tensors[name].load()
-    if bias is None or bias.shape != weight.shape[:1]:
+def _pair(tensors: Mapping[str, Lazy | Tensor], name: str) -> tuple[Tensor, Tensor]:
+    weight, bias = tensors[name], tensors.get(name.removesuffix("weight") + "bias")
+    if bias is None or tuple(bias.shape) != tuple(weight.shape[:1]):
         raise corrupt(f"{name:.100} has no bias")
-    pair = weight.float().clone(), bias.load().float().clone()
+    pair = _loaded(weight), _loaded(bias)
     if not all(bool(torch.isfinite(tensor).all()) for tensor in pair):
         raise corrupt(f"{name:.100} holds numbers that are not finite")
     return pair
+
+
+def _loaded(tensor: Lazy | Tensor) -> Tensor:
+    return (tensor if isinstance(tensor, Tensor) else tensor.load()).float().clone()

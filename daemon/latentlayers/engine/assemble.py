@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
@@ -10,6 +11,7 @@ import torch
 
 from latentlayers.checkpoints import load_checkpoint
 from latentlayers.checkpoints.native import save_generator
+from latentlayers.checkpoints.vgg16 import OWN_NAME, load_vgg16, save_vgg16
 from latentlayers.engine.device import memory_in_use, out_of_memory
 from latentlayers.engine.edits import Editor
 from latentlayers.engine.jobs import Job
@@ -30,7 +32,12 @@ class ModelCalls:
 
     def handlers(self) -> dict[str, Callable[[Job], None]]:
         """One handler per RPC name."""
-        return {"LoadModel": self.load, "UnloadModel": self.unload, "ImportModel": self.import_}
+        return {
+            "LoadModel": self.load,
+            "UnloadModel": self.unload,
+            "ImportModel": self.import_,
+            "ImportFeatures": self.import_features,  # not an RPC: a part of AddModel
+        }
 
     def load(self, job: Job) -> None:
         """Holds the model in memory from now on; the response names it, which matters for the default model."""
@@ -48,11 +55,28 @@ class ModelCalls:
         """Reads a checkpoint of any known format, executing nothing in it, and keeps it in our own."""
         request = job.parse(pb.ImportModelRequest)
         source = Path(request.path)
+        name = request.name or source.stem
         generator, header = load_checkpoint(source)
-        entry = self._store.add_converted(
-            request.name or source.stem, lambda folder: save_generator(folder / GENERATOR, generator, header)
+        header = replace(
+            header,
+            name=name,
+            licence=request.licence or header.licence,
+            provenance=request.provenance or header.provenance,
+            domain=request.domain or header.domain,
         )
+        entry = self._store.add_converted(name, lambda folder: save_generator(folder / GENERATOR, generator, header))
         job.emit(pb.ImportModelResponse(model=pb.Model(name=entry.name)).SerializeToString())
+
+    def import_features(self, job: Job) -> None:
+        """Reads VGG16's weights and keeps them for all models; those in memory are loaded again with them."""
+        request = job.parse(pb.ImportModelRequest)
+        convolutions = load_vgg16(request.path)
+        self._store.features_folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        about = {"licence": request.licence, "provenance": request.provenance}
+        save_vgg16(self._store.features_folder / OWN_NAME, convolutions, about)
+        self._models.unload_all()
+        model = pb.Model(name=request.name, licence=request.licence, provenance=request.provenance)
+        job.emit(pb.ImportModelResponse(model=model).SerializeToString())
 
 
 def build_worker(incoming: BinaryIO, outgoing: BinaryIO, paths: Paths, device: torch.device) -> Worker:
