@@ -19,7 +19,7 @@ T = TypeVar("T")
 def sources(
     arguments: Sequence[str], frames: Sequence[str] | None, masks: Sequence[Path] | None
 ) -> list[str | PictureSource]:
-    """Each argument as a picture with its frame and mask, or as an embedding's id; an existing file wins.
+    """Each argument as a picture with its frame and mask, or as it is (an embedding's id, a sample); a file wins.
 
     Raises:
         InvalidInput: SOURCE_UNKNOWN. typer.BadParameter: the frames or masks do not go with the picture files.

@@ -19,7 +19,7 @@ from latentlayers.cli.views import edit_document, print_embedded, print_notices
 if TYPE_CHECKING:
     from latentlayers.client import Operation, PictureSource
 
-SOURCE_HELP = "A picture file or an embedding id."
+SOURCE_HELP = "A picture file, an embedding id, or a sample: seed:17, with truncation seed:17@0.5, class seed:17#3."
 DEFAULT_FRAMES = 7
 
 

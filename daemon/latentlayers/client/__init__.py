@@ -14,7 +14,7 @@ from latentlayers.client.operations import (
 )
 from latentlayers.client.options import EmbedOptions, OutputOptions
 from latentlayers.client.pictures import Picture, PictureSource
-from latentlayers.client.sources import SourceLike
+from latentlayers.client.sources import Sample, SourceLike
 from latentlayers.client.stream import CancelToken, EventStream
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "PictureSource",
     "Progress",
     "Render",
+    "Sample",
     "SourceLike",
     "Status",
     "TransferExpression",

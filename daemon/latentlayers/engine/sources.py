@@ -20,6 +20,7 @@ from latentlayers.engine.messages import (
     ws_from_proto,
 )
 from latentlayers.engine.models import LoadedModel
+from latentlayers.engine.samples import sample
 from latentlayers.errors import InvalidInput, LatentLayersError, PreconditionFailed
 from latentlayers.imaging import Frame, Picture, crop, thumbnail_png
 from latentlayers.inversion import EmbedResult, EmbedSettings, Progress, embed, preset
@@ -64,7 +65,7 @@ class SourceResolver:
             near: [1, num_ws, w_dim]; a picture's search begins and stays near this code, as in `inversion.embed`.
 
         Raises:
-            InvalidInput: no source, or a bad picture, frame, mask or latent. NotFound: EMBEDDING_UNKNOWN.
+            InvalidInput: no source, or a bad picture, frame, mask, latent or sample. NotFound: EMBEDDING_UNKNOWN.
             PreconditionFailed: LATENT_MODEL_MISMATCH.
         """
         kind = source.WhichOneof("source")
@@ -72,13 +73,15 @@ class SourceResolver:
             return self.embed(source.picture, role, near)
         if kind == "latent":
             return Resolved(self._on_device(ws_from_proto(source.latent, self._model)))
+        if kind == "sample":
+            return Resolved(sample(source.sample, self._model))
         if kind == "embedding_id":
             embedding = self._library.get(source.embedding_id)
             self._check_model(embedding)
             self._announce(role, embedding, reused=True)
             return Resolved(self._on_device(_ws(embedding)))
         raise InvalidInput(
-            "SOURCE_MISSING", f"The {role} is missing.", "Give an embedding id, a latent, or a picture for it."
+            "SOURCE_MISSING", f"The {role} is missing.", "Give an embedding id, a latent, a picture or a sample."
         )
 
     def embed(self, source: latent_pb2.PictureSource, role: str, near: Tensor | None = None) -> Resolved:
