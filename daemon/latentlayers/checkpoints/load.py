@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
-from latentlayers.checkpoints import nvidia, rosinality, tensorflow
+from latentlayers.checkpoints import nvidia, state_dicts, tensorflow
 from latentlayers.checkpoints.build import build
 from latentlayers.checkpoints.container import read_value
-from latentlayers.checkpoints.header import ModelHeader, digest
+from latentlayers.checkpoints.header import METADATA_KEY, ModelHeader, digest, read_layout
 from latentlayers.checkpoints.inert import ALLOWED
 from latentlayers.checkpoints.limits import Budget
-from latentlayers.checkpoints.native import load_generator_native
+from latentlayers.checkpoints.native import load_generator_native, stored_tensors
 from latentlayers.checkpoints.network import Network
-from latentlayers.checkpoints.refusals import decoding, open_bounded, unsupported
+from latentlayers.checkpoints.nvidia_names import init_kwargs
+from latentlayers.checkpoints.refusals import decoding, open_bounded
+from latentlayers.checkpoints.strangers import refusal
 from latentlayers.generators import Generator
 
 
@@ -21,8 +25,8 @@ def load_generator(path: str | Path) -> Generator:
     """The averaged generator in a checkpoint file, frozen, float32, on the CPU.
 
     Reads our own safetensors; NVIDIA's PyTorch pickles of StyleGAN2 (stylegan2-ada-pytorch, stylegan3); NVIDIA's
-    TensorFlow pickles of StyleGAN2 (configurations E and F, and ADA); rosinality's `.pt` (zip and legacy container,
-    converted and training).
+    TensorFlow pickles of StyleGAN2 (configurations E and F, and ADA); and tables of StyleGAN2's weights, as torch.save
+    or safetensors write them, with the names of any project in `layouts.LAYOUTS` or of NVIDIA's.
 
     Raises:
         NotFound: no such file. CorruptCheckpoint: damaged or contradictory. UnsupportedCheckpoint: another format or
@@ -34,17 +38,20 @@ def load_generator(path: str | Path) -> Generator:
 def load_checkpoint(path: str | Path) -> tuple[Generator, ModelHeader]:
     """As `load_generator`, with the model's description; for foreign files it is made from what they say."""
     path = Path(path)
-    with open_bounded(path) as (file, size):
+    with open_bounded(path) as (file, size), decoding():
         if _is_safetensors(file):
-            return load_generator_native(path)
-        with decoding():
-            network = _convert(file, size)
-            generator = build(network.config, network.arrays)
+            layout = read_layout(file, size)
+            if METADATA_KEY in layout.metadata:
+                return load_generator_native(path)
+            network = _convert(stored_tensors(file, layout), size, init_kwargs(layout.metadata))
+        else:
+            network = _convert(read_value(file, size, ALLOWED), size)
+        generator = build(network.config, network.arrays)
     header = ModelHeader(
         name=path.stem,
         family=network.config.family,
         config=network.config.to_json(),
-        provenance=f"read from {path.name}",
+        provenance=f"read from {path.name}" + (f"; {network.note}" if network.note else ""),
         source_sha256=digest(path),
         source_format=network.source_format,
     )
@@ -57,14 +64,10 @@ def _is_safetensors(file: BinaryIO) -> bool:
     return len(start) == 9 and start[8:] == b"{"
 
 
-def _convert(file: BinaryIO, size: int) -> Network:
-    value = read_value(file, size, ALLOWED)
+def _convert(value: Any, size: int, settings: Mapping[str, Any] | None = None) -> Network:
     budget = Budget(size)
-    for read in (nvidia.read, tensorflow.read, rosinality.read):
+    for read in (nvidia.read, tensorflow.read, partial(state_dicts.read, settings=settings)):
         network = read(value, budget)
         if network is not None:
             return network
-    if isinstance(value, dict):
-        keys = ", ".join(sorted(key[:40] for key in value if isinstance(key, str))[:10])
-        raise unsupported(f"it holds a table of {keys or 'nothing we know'}, and no generator")
-    raise unsupported("it holds no generator")
+    raise refusal(value)

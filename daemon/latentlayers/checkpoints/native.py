@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import os
 import tempfile
-from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
@@ -59,22 +60,38 @@ def load_generator_native(path: str | Path) -> tuple[Generator, ModelHeader]:
         return build(family.read_config(header.config), read_tensors(file, layout)), header
 
 
-def read_tensors(file: BinaryIO, layout: Layout) -> Mapping[str, Tensor]:
-    """All tensors of a safetensors file whose header has just been read from `file`; CPU, sharing one buffer."""
-    total = max((entry.end for entry in layout.tensors.values()), default=0)
-    data = bytearray(total)
-    file.seek(layout.data_start)
-    if file.readinto(data) != total:  # type: ignore[attr-defined]
-        raise corrupt("it became shorter while it was read")
+@dataclass(eq=False)
+class StoredTensor:
+    """A `Lazy` tensor of a safetensors file; `begin` is where its bytes begin in the file."""
+
+    file: BinaryIO
+    begin: int
+    dtype: torch.dtype
+    shape: tuple[int, ...]
+
+    def load(self) -> Tensor:
+        if not math.prod(self.shape):
+            return torch.empty(self.shape, dtype=self.dtype)
+        data = bytearray(math.prod(self.shape) * self.dtype.itemsize)
+        self.file.seek(self.begin)
+        if self.file.readinto(data) != len(data):  # type: ignore[attr-defined]
+            raise corrupt("it became shorter while it was read")
+        return torch.frombuffer(data, dtype=self.dtype).reshape(self.shape)
+
+
+def stored_tensors(file: BinaryIO, layout: Layout) -> dict[str, StoredTensor]:
+    """What a safetensors file holds, to be loaded while `file` is open. Raises CorruptCheckpoint for other dtypes."""
     tensors = {}
     for name, entry in layout.tensors.items():
         if entry.dtype not in DTYPES:
             raise corrupt(f"{name:.100} holds {entry.dtype} instead of real numbers")
-        dtype = DTYPES[entry.dtype]
-        count = (entry.end - entry.begin) // dtype.itemsize
-        flat = torch.frombuffer(data, dtype=dtype, offset=entry.begin, count=count) if count else torch.empty(0)
-        tensors[name] = flat.reshape(entry.shape)
+        tensors[name] = StoredTensor(file, layout.data_start + entry.begin, DTYPES[entry.dtype], entry.shape)
     return tensors
+
+
+def read_tensors(file: BinaryIO, layout: Layout) -> dict[str, Tensor]:
+    """All tensors of a safetensors file whose header is `layout`, on the CPU."""
+    return {name: tensor.load() for name, tensor in stored_tensors(file, layout).items()}
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -22,11 +22,16 @@ MAX_NAME = 100
 
 @dataclass(frozen=True)
 class Network:
-    """A generator as read from a foreign file; `build.build` checks `arrays` against `config`."""
+    """A generator as read from a foreign file; `build.build` checks `arrays` against `config`.
+
+    Attributes:
+        note: what its owner should know about the reading, a clause; "" is nothing.
+    """
 
     config: GeneratorConfig
     arrays: Mapping[str, Tensor]
     source_format: str
+    note: str = ""
 
 
 class Arrays:

@@ -1,0 +1,86 @@
+"""StyleGAN2 from a state_dict with the names of stylegan2-ada-pytorch and stylegan3, without the module around it.
+
+Sizes, architecture and filters follow from names and shapes. The clamp and the mapping network's learning rate do not:
+they are what `export.py` writes beside the weights, else the projects' defaults.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from latentlayers.checkpoints.limits import Budget
+from latentlayers.checkpoints.network import Arrays, Network
+from latentlayers.checkpoints.refusals import corrupt
+from latentlayers.checkpoints.stylegan2 import MAX_SIDES, derived, resample_taps
+from latentlayers.generators import StyleGAN2Config
+from latentlayers.generators.stylegan2 import Architecture
+
+SOURCE_FORMAT = "nvidia-names"
+CONST = "synthesis.b4.const"
+INIT_KWARGS = "init_kwargs"
+DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)
+
+
+def init_kwargs(metadata: Mapping[str, str]) -> Mapping[str, Any]:
+    """What a safetensors file's metadata say the network was constructed with; {} if they do not.
+
+    Raises:
+        CorruptCheckpoint, ValueError: it is not a JSON object.
+    """
+    settings = json.loads(metadata.get(INIT_KWARGS, "{}"))
+    if not isinstance(settings, dict):
+        raise corrupt(f"its {INIT_KWARGS} are not an object")
+    return settings
+
+
+def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any], note: str = "") -> Network:
+    """The generator with these weights.
+
+    Args:
+        settings: `init_kwargs` of the projects' Generator, as far as known.
+
+    Raises:
+        CorruptCheckpoint: damaged. UnsupportedCheckpoint: a filter that StyleGAN2's layout cannot express.
+    """
+    g = Arrays(weights, budget)
+    sides = [4]
+    while f"synthesis.b{2 * sides[-1]}.conv1.weight" in g and len(sides) < MAX_SIDES:
+        sides.append(2 * sides[-1])
+    layers = g.count("mapping.fc{}.weight")
+    if layers == 0:
+        raise corrupt("its mapping network has no layers")
+    features, c_dim = g.shape("mapping.embed.weight", 2) if "mapping.embed.weight" in g else (0, 0)
+    filters = {resample_taps(name, g.get(name)) for name in weights if derived(name)} or {DEFAULT_TAPS}
+    if len(filters) != 1:
+        raise corrupt(f"it has {len(filters)} different resample filters")
+    config = StyleGAN2Config(
+        resolution=sides[-1],
+        z_dim=g.shape("mapping.fc0.weight", 2)[1] - features,
+        w_dim=g.shape(f"mapping.fc{layers - 1}.weight", 2)[0],
+        c_dim=c_dim,
+        img_channels=g.shape(f"synthesis.b{sides[-1]}.torgb.weight", 4)[0],
+        channels={side: g.shape(f"synthesis.b{side}.conv1.weight", 4)[0] for side in sides},
+        mapping_layers=layers,
+        architecture=_architecture(g),
+        conv_clamp=_setting(settings, "synthesis_kwargs", "conv_clamp", None),
+        resample_filter=filters.pop(),
+        lr_multiplier=_setting(settings, "mapping_kwargs", "lr_multiplier", 0.01),
+        embed_features=features,
+        layer_features=g.shape("mapping.fc0.weight", 2)[0] if layers > 1 else 0,
+        use_noise="synthesis.b4.conv1.noise_strength" in g,
+    )
+    arrays = {name: g.get(name) for name in weights if not derived(name)}
+    return Network(config, arrays, SOURCE_FORMAT, note)
+
+
+def _architecture(g: Arrays) -> Architecture:
+    if "synthesis.b4.torgb.weight" in g:
+        return "skip"
+    return "resnet" if "synthesis.b8.skip.weight" in g else "orig"
+
+
+def _setting(settings: Mapping[str, Any], group: str, name: str, default: Any) -> Any:
+    inner = settings.get(group, {})
+    return inner.get(name, default) if isinstance(inner, dict) else default
