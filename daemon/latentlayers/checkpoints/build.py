@@ -14,10 +14,11 @@ from torch.overrides import TorchFunctionMode
 
 from latentlayers.checkpoints.family import W_AVG, Family
 from latentlayers.checkpoints.refusals import corrupt, unsupported
+from latentlayers.checkpoints.stylegan1 import STYLEGAN1
 from latentlayers.checkpoints.stylegan2 import STYLEGAN2
 from latentlayers.generators import Generator, GeneratorConfig
 
-FAMILIES: Mapping[str, Family] = {family.name: family for family in (STYLEGAN2,)}
+FAMILIES: Mapping[str, Family] = {family.name: family for family in (STYLEGAN1, STYLEGAN2)}
 
 
 def family_named(name: str) -> Family:

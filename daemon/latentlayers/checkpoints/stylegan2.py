@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -9,12 +10,12 @@ from torch import Tensor
 
 from latentlayers.checkpoints.family import (
     MAX_FEATURES,
-    MAX_MAPPING_LAYERS,
     MAX_RESOLUTION,
     Family,
     check_sizes,
     is_number,
 )
+from latentlayers.checkpoints.mapping import check_mapping, mapping_size
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN2, StyleGAN2Config
 
@@ -35,28 +36,20 @@ def check(cfg: StyleGAN2Config) -> None:
         CorruptCheckpoint: a size or factor is of the wrong type or out of range.
         UnsupportedCheckpoint: it draws something other than three colour channels.
     """
-
+    check_mapping(cfg)
     sizes = {
         "resolution": (cfg.resolution, 4, MAX_RESOLUTION),
-        "z_dim": (cfg.z_dim, 1, MAX_FEATURES),
-        "w_dim": (cfg.w_dim, 1, MAX_FEATURES),
-        "c_dim": (cfg.c_dim, 0, MAX_FEATURES),
-        "embed_features": (cfg.embed_features, 0, MAX_FEATURES),
-        "layer_features": (cfg.layer_features, 0, MAX_FEATURES),
-        "mapping_layers": (cfg.mapping_layers, 1, MAX_MAPPING_LAYERS),
         "img_channels": (cfg.img_channels, 1, MAX_FEATURES),
         **{f"channels at {side} px": (width, 1, MAX_FEATURES) for side, width in cfg.channels.items()},
     }
     check_sizes(sizes)
-    if cfg.architecture not in ("skip", "resnet", "orig") or cfg.label_mode not in ("embed", "concat"):
-        raise corrupt(f"its architecture is {cfg.architecture!r:.80} with labels {cfg.label_mode!r:.80}")
+    check_taps(RESAMPLE_FILTER, cfg.resample_filter)
+    if cfg.architecture not in ("skip", "resnet", "orig"):
+        raise corrupt(f"its architecture is {cfg.architecture!r:.80}")
     if cfg.conv_clamp is not None and not (is_number(cfg.conv_clamp) and cfg.conv_clamp > 0):
         raise corrupt(f"its conv_clamp is {cfg.conv_clamp!r:.80}")
-    if not (is_number(cfg.lr_multiplier) and cfg.lr_multiplier > 0) or type(cfg.use_noise) is not bool:
-        raise corrupt(f"its lr_multiplier is {cfg.lr_multiplier!r:.80} and use_noise {cfg.use_noise!r:.80}")
-    taps = cfg.resample_filter
-    if not 2 <= len(taps) <= MAX_TAPS or not all(map(is_number, taps)) or abs(sum(taps)) < 1e-6:
-        raise corrupt(f"its resample_filter is {list(taps)!r:.200}")
+    if type(cfg.use_noise) is not bool:
+        raise corrupt(f"its use_noise is {cfg.use_noise!r:.80}")
     if cfg.img_channels != 3:
         raise unsupported(f"it draws {cfg.img_channels} channels, not red, green and blue")
 
@@ -65,17 +58,19 @@ def least_size(cfg: StyleGAN2Config) -> int:
     """See `Family.least_size`: kernels, matrices and noise maps; there are a few more numbers in its vectors."""
     sides = sorted(cfg.channels)
     widths = [cfg.channels[side] for side in sides]
-    embed = (cfg.embed_features or cfg.w_dim) if cfg.c_dim else 0
-    hidden = cfg.layer_features or cfg.w_dim
-    layers = [cfg.z_dim + embed, *[hidden] * (cfg.mapping_layers - 1), cfg.w_dim]
     inputs = [widths[0], *[width for pair in pairwise(widths) for width in pair]]
     outputs = [widths[0], *[width for width in widths[1:] for _ in range(2)]]
     return (
-        cfg.c_dim * embed
-        + sum(a * b for a, b in pairwise(layers))
+        mapping_size(cfg)
         + sum(9 * a * b + a * cfg.w_dim for a, b in zip(inputs, outputs, strict=True))
         + (sum(2 * side**2 for side in sides) - 16 if cfg.use_noise else 0)
     )
+
+
+def check_taps(name: str, taps: Sequence[float], least: int = 2) -> None:
+    """Raises CorruptCheckpoint unless there are `least` of them or more, which can be normalised to sum 1."""
+    if not least <= len(taps) <= MAX_TAPS or not all(map(is_number, taps)) or abs(sum(taps)) < 1e-6:
+        raise corrupt(f"its {name} is {list(taps)!r:.200}")
 
 
 def resample_taps(name: str, kernel: Tensor) -> tuple[float, ...]:

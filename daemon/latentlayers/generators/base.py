@@ -84,3 +84,12 @@ class Generator(nn.Module, ABC):
         Raises:
             ValueError: wrong shape of `ws`, or a `resolution` that is not among `resolutions`.
         """
+
+    def _require(self, ws: Tensor, resolution: int | None) -> int:
+        """The side to stop at, once the arguments of `synthesize` are checked; raises as it does."""
+        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
+            raise ValueError(f"ws must have shape [N, {self.num_ws}, {self.w_dim}], not {list(ws.shape)}")
+        side = resolution or self.resolution
+        if side not in self.resolutions:
+            raise ValueError(f"resolution must be one of {self.resolutions}, not {side}")
+        return side

@@ -52,6 +52,14 @@ def conv2d_up(x: Tensor, weight: Tensor, f: Tensor) -> Tensor:
     return F.conv2d(F.pad(x, [before, after, before, after]), kernel, groups=x.shape[1])
 
 
+def blur2d(x: Tensor, f: Tensor, bias: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, C, H, W]: each channel correlated with the FIR filter `f`, zeros outside; plus `bias` [C]."""
+    before, after = (f.shape[0] - 1) // 2, f.shape[0] // 2
+    if before != after:
+        x, before = F.pad(x, [before, after, before, after]), 0
+    return F.conv2d(x, _depthwise(f, x), bias.to(x.dtype), padding=before, groups=x.shape[1])
+
+
 class FullyConnected(nn.Module):
     """Equalised linear layer: `y = x @ (W * lr_mul / sqrt(in))^T + b * lr_mul`, then lrelu * sqrt(2) if `activate`."""
 

@@ -284,9 +284,4 @@ class StyleGAN2(Generator):
         resolution: int | None = None,
         dtype: torch.dtype = torch.float32,
     ) -> Tensor:
-        if ws.ndim != 3 or ws.shape[1:] != (self.num_ws, self.w_dim):
-            raise ValueError(f"ws must have shape [N, {self.num_ws}, {self.w_dim}], not {list(ws.shape)}")
-        side = resolution or self.resolution
-        if side not in self.resolutions:
-            raise ValueError(f"resolution must be one of {self.resolutions}, not {side}")
-        return cast(Tensor, self.synthesis(ws, noise, side, dtype))
+        return cast(Tensor, self.synthesis(ws, noise, self._require(ws, resolution), dtype))
