@@ -1,0 +1,198 @@
+"""A Krita document: its layers, selection, pixels, annotations, and how results get into it."""
+
+from __future__ import annotations
+
+from typing import Any, Iterator, Sequence
+
+from krita import Krita
+
+from ..qt import QtCore, QtGui
+from ..values import Bounds, LayerInfo, Refused, View
+from .colour import ColourSpace, convert
+from .pixels import Pixels, grey_pixels, scaled
+
+ANNOTATION_TITLE = "Latent Layers"
+# Their pixelData is empty or a mask: what they show is their projection.
+MASK_KINDS = ("transparencymask", "filtermask", "transformmask", "selectionmask", "colorizemask")
+
+
+def active_document() -> Document | None:
+    """The document in front, if there is one."""
+    found = Krita.instance().activeDocument()
+    return Document(found) if found is not None else None
+
+
+def open_documents() -> list[Document]:
+    return [Document(document) for document in Krita.instance().documents()]
+
+
+def same_document(a: Document | None, b: Document | None) -> bool:
+    """Whether both are the same Krita document; wrappers differ at every call."""
+    return a is b or (a is not None and b is not None and a.handle == b.handle)
+
+
+class Document:
+    """A view of one Krita document. Methods that name a layer raise Refused once it, or the document, is gone."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+
+    @property
+    def is_open(self) -> bool:
+        return any(self.handle == other for other in Krita.instance().documents())
+
+    @property
+    def name(self) -> str:
+        return self.handle.name() or self.handle.fileName().rpartition("/")[2] or "Untitled"
+
+    @property
+    def bounds(self) -> Bounds:
+        return Bounds(0, 0, self.handle.width(), self.handle.height())
+
+    # Layers
+
+    def layers(self) -> list[LayerInfo]:
+        """All layers from top to bottom, as Krita's own docker lists them; masks are left out."""
+        return [_info(node, depth) for node, depth in self._walk()]
+
+    def active_layer(self) -> LayerInfo | None:
+        """The active layer; for a mask, the layer it is on. None while there is none."""
+        node = self.handle.activeNode()
+        while node is not None and node.type() in MASK_KINDS:
+            node = node.parentNode()
+        return _info(node) if node is not None and node.type() else None
+
+    def activate(self, layer: str) -> None:
+        self.handle.setActiveNode(self._node(layer))
+
+    def layer(self, layer: str) -> LayerInfo:
+        return _info(self._node(layer))
+
+    def has_layer(self, layer: str) -> bool:
+        return self.is_open and self._find(layer) is not None
+
+    def layer_bounds(self, layer: str) -> Bounds:
+        """Where the layer shows something within the canvas; empty if nowhere."""
+        rect = self._node(layer).bounds()
+        return Bounds(rect.x(), rect.y(), rect.width(), rect.height()).intersected(self.bounds)
+
+    def thumbnail(self, layer: str, side: int) -> QtGui.QImage:
+        """A small picture of a layer, for lists."""
+        return self._node(layer).thumbnail(side, side)
+
+    def set_visible(self, layer: str, visible: bool) -> None:
+        """Shows or hides a layer; Krita keeps no undo step of it."""
+        self._node(layer).setVisible(visible)
+        self.handle.refreshProjection()
+
+    # Pixels
+
+    def read(self, layer: str, bounds: Bounds, most: int) -> Pixels:
+        """What a layer shows within `bounds`, its own masks applied, no side longer than `most` pixels."""
+        node = self._node(layer)
+        space = ColourSpace.of(node)
+        raw = bytes(node.projectionPixelData(*bounds))
+        if len(raw) != bounds.width * bounds.height * space.pixel_bytes:
+            raise Refused(f"The pixels of the layer {node.name()} cannot be read.", "Flatten or convert the layer.")
+        if not space.travels_as_it_is:
+            raw = convert(self.handle, raw, bounds, space, space.transport)
+        view = View.of(bounds, most)
+        return scaled(
+            Pixels(view.bounds.width, view.bounds.height, space.transport.depth, raw), view.width, view.height
+        )
+
+    def selection_bounds(self) -> Bounds | None:
+        """The selection's extent within the canvas; None without a selection, or if everything is selected."""
+        selection = self.handle.selection()
+        if selection is None:
+            return None
+        found = Bounds(selection.x(), selection.y(), selection.width(), selection.height()).intersected(self.bounds)
+        if found == self.bounds and self._selects_all(selection):
+            return None
+        return found
+
+    def selection_mask(self, view: View) -> Pixels | None:
+        """The selection as grey pixels of a view, white where it selects; None as `selection_bounds`."""
+        if self.selection_bounds() is None:
+            return None
+        mask = grey_pixels(bytes(self.handle.selection().pixelData(*view.bounds)), view.bounds)
+        return scaled(mask, view.width, view.height)
+
+    def _selects_all(self, selection: Any) -> bool:
+        data = bytes(selection.pixelData(*self.bounds))
+        return data.count(b"\xff") == len(data)
+
+    # Results
+
+    def insert_above(self, layer: str, name: str, pixels: Pixels, bounds: Bounds) -> str:
+        """Adds a paint layer above another, at `bounds`; one undo step. Returns its id."""
+        source = self._node(layer)
+        made = self._paint_layer(name, pixels, bounds)
+        source.parentNode().addChildNode(made, source)
+        self.handle.refreshProjection()
+        return _id(made)
+
+    def insert_group_above(
+        self, layer: str, name: str, children: Sequence[tuple[str, Pixels]], bounds: Bounds, shown: int = 0
+    ) -> str:
+        """Adds a group of paint layers above a layer, the first child lowest; only child `shown` is visible."""
+        source = self._node(layer)
+        group = self.handle.createGroupLayer(name)
+        for index, (child_name, pixels) in enumerate(children):
+            child = self._paint_layer(child_name, pixels, bounds)
+            child.setVisible(index == shown)
+            group.addChildNode(child, None)
+        source.parentNode().addChildNode(group, source)
+        self.handle.refreshProjection()
+        return _id(group)
+
+    def _paint_layer(self, name: str, pixels: Pixels, bounds: Bounds) -> Any:
+        """A layer with these pixels that is not in the document yet, so that adding it is the only undo step."""
+        full = scaled(pixels, bounds.width, bounds.height)
+        node = self.handle.createNode(name, "paintlayer")
+        target = ColourSpace.of(node)
+        data = full.data
+        if not target.travels_as_it_is:
+            data = convert(self.handle, data, bounds, target.transport, target)
+        node.setPixelData(QtCore.QByteArray(data), *bounds)
+        return node
+
+    # What is kept in the file
+
+    def annotation(self, key: str) -> bytes:
+        """What is stored under `key`; empty if nothing is."""
+        # Asking Krita 5.1 for a key that is not there may crash it.
+        return bytes(self.handle.annotation(key)) if key in self.handle.annotationTypes() else b""
+
+    def set_annotation(self, key: str, data: bytes) -> None:
+        self.handle.setAnnotation(key, ANNOTATION_TITLE, QtCore.QByteArray(data))
+
+    # Nodes
+
+    def _walk(self) -> Iterator[tuple[Any, int]]:
+        pending = [(node, 0) for node in self.handle.topLevelNodes()]
+        while pending:
+            node, depth = pending.pop()
+            if not node.type() or node.type() in MASK_KINDS:
+                continue
+            yield node, depth
+            pending.extend((child, depth + 1) for child in node.childNodes())
+
+    def _find(self, layer: str) -> Any | None:
+        return self.handle.nodeByUniqueID(QtCore.QUuid(layer))
+
+    def _node(self, layer: str) -> Any:
+        if not self.is_open:
+            raise Refused("The document was closed.", "The embeddings are kept: open it again and repeat the edit.")
+        node = self._find(layer)
+        if node is None:
+            raise Refused("The layer is no longer there.", "Undo its removal, or choose another layer.")
+        return node
+
+
+def _id(node: Any) -> str:
+    return str(node.uniqueId().toString())
+
+
+def _info(node: Any, depth: int = 0) -> LayerInfo:
+    return LayerInfo(_id(node), node.name(), node.type(), depth, node.visible())
