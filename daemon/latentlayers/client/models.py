@@ -8,6 +8,7 @@ from pathlib import Path
 
 import grpc
 
+from latentlayers.client.adding import AddEvent, CatalogueInfo, add_event_from_wire
 from latentlayers.client.connection import Connection
 from latentlayers.client.info import ModelInfo, ModelList
 from latentlayers.client.wire_errors import typed
@@ -32,6 +33,37 @@ class Models:
         with typed():
             answer = self._stub.GetModel(pb.GetModelRequest(name=name), timeout=self._timeout)
         return ModelInfo.from_wire(answer.model)
+
+    def catalogue(self) -> tuple[CatalogueInfo, ...]:
+        """The official files that `add` knows by name. Nothing is downloaded."""
+        with typed():
+            answer = self._stub.ListCatalogue(pb.ListCatalogueRequest(), timeout=self._timeout)
+        return tuple(map(CatalogueInfo.from_wire, answer.entries))
+
+    def add(
+        self,
+        source: str | os.PathLike[str],
+        name: str = "",
+        *,
+        sha256: str = "",
+        accept_licence: bool = False,
+        mirror: str = "",
+    ) -> Iterator[AddEvent]:
+        """Downloads a checkpoint if need be, converts it and keeps it; the last event is its `ModelInfo`.
+
+        Closing the iterator ends the call. What was downloaded is kept, and the same call goes on from there.
+
+        Args:
+            source: a name of the catalogue, an http(s) address, or the full path of a file on the daemon's machine.
+            name: what to call the model; else the catalogue's name, or the file's.
+            sha256: what the file must hash to, in hex.
+            accept_licence: the person has seen the licence of the catalogue's entry and agrees; needed for those.
+            mirror: an http(s) folder to take the catalogue's files from.
+        """
+        request = pb.AddModelRequest(
+            source=os.fspath(source), name=name, sha256=sha256, licence_accepted=accept_licence, mirror=mirror
+        )
+        return _added(self._stub.AddModel(request, timeout=self._timeout))
 
     def import_(self, path: str | os.PathLike[str], name: str = "") -> ModelInfo:
         """Converts a checkpoint file on the daemon's machine and keeps it; nothing in the file is executed."""
@@ -67,6 +99,17 @@ def _watched(call: grpc.RpcContext) -> Iterator[ModelList]:
         with typed():
             for answer in call:  # type: ignore[attr-defined]
                 yield _model_list(answer)
+    finally:
+        call.cancel()
+
+
+def _added(call: grpc.RpcContext) -> Iterator[AddEvent]:
+    try:
+        with typed():
+            for answer in call:  # type: ignore[attr-defined]
+                event = add_event_from_wire(answer)
+                if event is not None:
+                    yield event
     finally:
         call.cancel()
 

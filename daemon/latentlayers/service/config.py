@@ -33,6 +33,10 @@ class ServiceConfig:
         worker_start_timeout_s: longest time from the worker's start until it can take jobs.
         cancel_grace_s: the worker is killed if it has not stopped a cancelled job after this time.
         stop_grace_s: the worker is killed if it has not exited this long after being asked to.
+        download_proxy: "http://HOST:PORT" for downloads; "": LATENTLAYERS_PROXY, else HTTPS_PROXY and the like.
+        download_mirror: where files of the catalogue are taken from; "": LATENTLAYERS_MIRROR, else their owners.
+        download_pause_s: before a download that broke is tried again; doubled each time.
+        download_idle_s: how long a server may send nothing.
     """
 
     home: Path | None = field(default_factory=lambda: _home_of_environment())
@@ -49,6 +53,10 @@ class ServiceConfig:
     worker_start_timeout_s: float = 120.0
     cancel_grace_s: float = 5.0
     stop_grace_s: float = 5.0
+    download_proxy: str = field(default_factory=lambda: os.environ.get("LATENTLAYERS_PROXY", ""))
+    download_mirror: str = field(default_factory=lambda: os.environ.get("LATENTLAYERS_MIRROR", ""))
+    download_pause_s: float = 1.0
+    download_idle_s: float = 30.0
 
     @property
     def paths(self) -> Paths:

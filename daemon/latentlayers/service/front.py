@@ -13,6 +13,7 @@ from latentlayers.service.calls import Calls
 from latentlayers.service.catalogue import Catalogue
 from latentlayers.service.config import Endpoint, ServiceConfig
 from latentlayers.service.daemon import DaemonServicer
+from latentlayers.service.downloads import Downloads
 from latentlayers.service.editing import EditingServicer
 from latentlayers.service.embeddings import EmbeddingServicer
 from latentlayers.service.models import ModelServicer
@@ -53,7 +54,8 @@ class Front:
         self.address = servers.bind(self._server, where, config)
         calls = Calls(self._scheduler, config.outbox_bytes)
         daemon = DaemonServicer(config, paths, self.address, self._scheduler, self._supervisor, stop)
-        models = ModelServicer(self._catalogue, calls, self._supervisor)
+        self._downloads = Downloads(config, paths, store, calls)
+        models = ModelServicer(self._catalogue, calls, self._supervisor, self._downloads)
         add = daemon_service_pb2_grpc.add_DaemonServiceServicer_to_server
         add(daemon, self._server)  # type: ignore[no-untyped-call]
         add = editing_service_pb2_grpc.add_EditingServiceServicer_to_server
@@ -68,6 +70,7 @@ class Front:
         """Answers calls from now on."""
         await servers.set_services(self._health)
         await servers.set_capabilities(self._health, usable=False)
+        await asyncio.to_thread(self._downloads.sweep)
         await self._server.start()
         self._watching = asyncio.create_task(self._watch_models())
 

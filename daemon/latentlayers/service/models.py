@@ -13,6 +13,7 @@ from latentlayers.errors import InvalidInput
 from latentlayers.library.models import ModelEntry
 from latentlayers.service.calls import Calls
 from latentlayers.service.catalogue import Catalogue, Listing
+from latentlayers.service.downloads import Downloads
 from latentlayers.service.supervisor import Supervisor
 from latentlayers.v1 import model_service_pb2 as pb
 from latentlayers.v1 import model_service_pb2_grpc as rpc
@@ -23,8 +24,9 @@ Context = grpc.aio.ServicerContext[Any, Any]
 class ModelServicer(rpc.ModelServiceServicer):
     """See the .proto file."""
 
-    def __init__(self, catalogue: Catalogue, calls: Calls, supervisor: Supervisor) -> None:
+    def __init__(self, catalogue: Catalogue, calls: Calls, supervisor: Supervisor, downloads: Downloads) -> None:
         self._catalogue, self._calls, self._supervisor = catalogue, calls, supervisor
+        self._downloads = downloads
 
     async def ListModels(self, request: pb.ListModelsRequest, context: Context) -> pb.ListModelsResponse:
         listing = await self._catalogue.listing()
@@ -38,6 +40,13 @@ class ModelServicer(rpc.ModelServiceServicer):
     ) -> AsyncIterator[pb.WatchModelsResponse]:
         async for listing in self._catalogue.changes():
             yield pb.WatchModelsResponse(models=self._models(listing), default_model=listing.default)
+
+    async def ListCatalogue(self, request: pb.ListCatalogueRequest, context: Context) -> pb.ListCatalogueResponse:
+        return pb.ListCatalogueResponse(entries=await self._downloads.catalogue())
+
+    async def AddModel(self, request: pb.AddModelRequest, context: Context) -> AsyncIterator[pb.AddModelResponse]:
+        async for response in self._downloads.add(request, context):
+            yield response
 
     async def ImportModel(self, request: pb.ImportModelRequest, context: Context) -> pb.ImportModelResponse:
         if not Path(request.path).is_absolute():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
 from latentlayers.errors import InvalidInput
 
@@ -29,23 +29,30 @@ def to_fetch(address: str) -> str:
         raise InvalidInput(
             "SOURCE_INVALID", f"{address!r:.200} is not an http or https address.", "Write https://HOST/PATH."
         )
-    if parts.hostname in _DRIVE_HOSTS:
-        in_path = _DRIVE_FILE.search(parts.path)
-        id_ = in_path[1] if in_path else parse_qs(parts.query).get("id", [""])[0]
-        if _DRIVE_ID.fullmatch(id_):
-            return f"https://drive.usercontent.google.com/download?id={id_}&export=download&confirm=t"
-    return address
+    id_ = _drive_id(parts)
+    return f"https://drive.usercontent.google.com/download?id={id_}&export=download&confirm=t" if id_ else address
 
 
 def shown(address: str) -> str:
     """The address for messages and records: without password, query and fragment, which may hold secrets."""
     parts = urlsplit(address)
-    port = f":{parts.port}" if parts.port else ""
-    return f"{parts.scheme}://{parts.hostname}{port}{parts.path}"
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 def model_name(address: str) -> str:
     """A model's name made from the last part of the address; "model" if nothing of it can be used."""
-    last = unquote(urlsplit(address).path).rpartition("/")[2]
+    parts = urlsplit(address)
+    if id_ := _drive_id(parts):
+        return f"drive-{id_[:8]}"
+    last = unquote(parts.path).rpartition("/")[2]
     stem = last.rpartition(".")[0] or last
     return _NOT_IN_NAMES.sub("-", stem).strip("._-")[:_MOST_NAME] or "model"
+
+
+def _drive_id(parts: SplitResult) -> str:
+    """What Google Drive calls the file; "" if it is not there."""
+    if parts.hostname not in _DRIVE_HOSTS:
+        return ""
+    in_path = _DRIVE_FILE.search(parts.path)
+    id_ = in_path[1] if in_path else parse_qs(parts.query).get("id", [""])[0]
+    return id_ if _DRIVE_ID.fullmatch(id_) else ""

@@ -6,6 +6,7 @@ RFC 9110: `Range` (14.2), `If-Range` (13.1.5), 206 and `Content-Range` (15.3.7, 
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import shutil
 import ssl
@@ -27,6 +28,8 @@ from latentlayers.checkpoints.download.partial import Partial, Version
 from latentlayers.checkpoints.download.trouble import TryAgain
 from latentlayers.checkpoints.header import digest
 from latentlayers.checkpoints.refusals import MAX_FILE_BYTES
+
+logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, and those may hold secrets
 
 Phase = Literal["connecting", "downloading", "checking"]
 
