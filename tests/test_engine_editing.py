@@ -207,6 +207,29 @@ def test_pasting_back_touches_only_the_frame(daemon: RunningDaemon) -> None:
         assert (pasted[40:100, 50:110] != original[40:100, 50:110]).any()
 
 
+def test_a_picture_that_brings_its_code_is_not_embedded(daemon: RunningDaemon, codes: list[latent_pb2.Source]) -> None:
+    image = face(9, side=160)
+    frame = picture_pb2.FrameSpec(rectangle=picture_pb2.Rectangle(x=40, y=30, width=80, height=80))
+    known = latent_pb2.PictureSource(picture=encoded(image), frame=frame, latent=codes[0].latent)
+    request = pb.MorphRequest(
+        a=latent_pb2.Source(picture=known),
+        b=codes[1],
+        weights=pb.Weights(values=[0.25]),
+        output=pb.OutputOptions(paste=pb.PASTE_MODE_REPLACE, feather=0, layer=True),
+    )
+    events = list(daemon.editing.Morph(request))
+    assert not embedded(iter(events))
+    (answer,) = [e.event.image for e in events if e.event.WhichOneof("event") == "image"]
+    layer = np.asarray(Image.open(io.BytesIO(answer.picture.encoded)).convert("RGBA"))
+    shown = np.zeros((160, 160), dtype=bool)
+    shown[30:110, 40:120] = True
+    assert ((layer[..., 3] == 255) == shown).all()
+    mixed = daemon.editing.Morph(pb.MorphRequest(a=codes[0], b=codes[1], weights=pb.Weights(values=[0.25])))
+    (plain,) = images(mixed)
+    middle = np.asarray(Image.fromarray(layer[60:80, 70:90, :3]).resize((16, 16), Image.Resampling.BOX), dtype=np.int16)
+    assert np.abs(middle - plain[24:40, 24:40]).mean() < 4, "the middle of the paste is the model's own picture"
+
+
 def test_a_morph_of_two_untouched_pictures_is_one_call(daemon: RunningDaemon) -> None:
     request = pb.MorphRequest(
         a=source(face(7)), b=source(face(8)), frames=2, embed=latent_pb2.EmbedOptions(max_steps=STEPS)

@@ -145,8 +145,9 @@ class Editor:
             kind = source.WhichOneof("source")
             if kind == "embedding_id":
                 return self._library.get(source.embedding_id).model
-            if kind == "latent" and source.latent.model_digest:
-                return self._models.by_digest(source.latent.model_digest) or ""
+            latent = source.latent if kind == "latent" else source.picture.latent
+            if latent.model_digest:
+                return self._models.by_digest(latent.model_digest) or ""
         return ""
 
 

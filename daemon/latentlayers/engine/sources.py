@@ -85,9 +85,12 @@ class SourceResolver:
         )
 
     def embed(self, source: latent_pb2.PictureSource, role: str, near: Tensor | None = None) -> Resolved:
-        """Embeds a picture, unless the library already has these pixels with this model and these settings."""
+        """Embeds a picture, unless it brings its code along, or the library already has these pixels with this model and
+        these settings."""
         picture = picture_from_proto(source.picture, role)
         frame = frame_from_proto(source.frame, picture.width, picture.height)
+        if source.HasField("latent"):
+            return Resolved(self._on_device(ws_from_proto(source.latent, self._model)), picture, frame)
         mask = mask_from_proto(source.mask, role) if source.HasField("mask") else None
         rgb, weight = crop(picture, frame, self._model.generator.resolution, mask)
         key = embedding_key(
