@@ -85,8 +85,7 @@ class SourceResolver:
         )
 
     def embed(self, source: latent_pb2.PictureSource, role: str, near: Tensor | None = None) -> Resolved:
-        """Embeds a picture, unless it brings its code along, or the library already has these pixels with this model and
-        these settings."""
+        """Embeds a picture, unless it brings its code, or the library has these pixels with this model and settings."""
         picture = picture_from_proto(source.picture, role)
         frame = frame_from_proto(source.frame, picture.width, picture.height)
         if source.HasField("latent"):
