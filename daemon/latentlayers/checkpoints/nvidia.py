@@ -12,23 +12,26 @@ from typing import Any
 from latentlayers.checkpoints.inert import MODULE, Record
 from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.network import Arrays, Network, named_tensors
+from latentlayers.checkpoints.nvidia_names import common_filter
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.stylegan2 import derived, resample_taps
+from latentlayers.checkpoints.stylegan2 import derived
 from latentlayers.generators import StyleGAN2Config
 
 SOURCE_FORMAT = "nvidia-torch"
+NO_GENERATORS = ("D", "augment_pipe")
 UPDATE = "Update Latent Layers, or use a StyleGAN2 network."
 
 
 def read(value: Any, budget: Budget) -> Network | None:
-    """The averaged generator in a file's value: its "G_ema", or the value itself; None if it is neither.
+    """The generator in a file's value, averaged if there is such a one; None if no module is in it.
 
     Raises:
         CorruptCheckpoint: damaged. UnsupportedCheckpoint: StyleGAN3, or layers that StyleGAN2 does not have.
     """
-    generator = value.get("G_ema") if isinstance(value, dict) else value
-    if not isinstance(generator, Record) or generator.name != MODULE:
+    found = _generator(value)
+    if found is None:
         return None
+    generator, note = found
     root = _state(generator)
     tensors = named_tensors(generator, _parts)
     if "synthesis.input.freqs" in tensors:
@@ -45,9 +48,6 @@ def read(value: Any, budget: Budget) -> Network | None:
     layers = _value(mapping, "num_layers", int)
     if any(_value(layer, "activation", str) != "lrelu" for layer in (conv, dense)):
         raise unsupported("its activation is not the leaky ReLU")
-    filters = {resample_taps(name, arrays.get(name)) for name in tensors if derived(name)}
-    if len(filters) != 1:
-        raise unsupported(f"it has {len(filters)} different resample filters")
     clamp = _value(conv, "conv_clamp", int, float, type(None))
     config = StyleGAN2Config(
         resolution=resolution,
@@ -59,14 +59,30 @@ def read(value: Any, budget: Budget) -> Network | None:
         mapping_layers=layers,
         architecture=_value(block, "architecture", str),
         conv_clamp=None if clamp is None else float(clamp),
-        resample_filter=filters.pop(),
+        resample_filter=common_filter(arrays, tensors),
         lr_multiplier=float(_value(dense, "bias_gain", int, float)),
         embed_features=arrays.shape("mapping.embed.weight", 2)[0] if "mapping.embed.weight" in arrays else 0,
         layer_features=arrays.shape("mapping.fc0.weight", 2)[0] if layers > 1 else 0,
         use_noise="synthesis.b4.conv1.noise_strength" in arrays,
     )
     weights = {name: arrays.get(name) for name in tensors if not derived(name)}
-    return Network(config, weights, SOURCE_FORMAT)
+    return Network(config, weights, SOURCE_FORMAT, note)
+
+
+def _generator(value: Any) -> tuple[Record, str] | None:
+    """The module to read, and `Network.note`: the value itself, or in a dict, an average rather than another one."""
+    tables = [value, *value.values()] if isinstance(value, dict) else [{"ema": value}]
+    modules = [
+        (str(key), part)
+        for table in tables
+        if isinstance(table, dict)
+        for key, part in table.items()
+        if isinstance(part, Record) and part.name == MODULE and key not in NO_GENERATORS
+    ]
+    if not modules:
+        return None
+    name, module = min(modules, key=lambda found: "ema" not in found[0].lower())
+    return module, "" if "ema" in name.lower() else "it holds no averaged generator"
 
 
 def _state(module: Any) -> dict[str, Any]:

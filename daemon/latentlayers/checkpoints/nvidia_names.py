@@ -7,13 +7,13 @@ they are what `export.py` writes beside the weights, else the projects' defaults
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.network import Arrays, Network
-from latentlayers.checkpoints.refusals import corrupt
-from latentlayers.checkpoints.stylegan2 import MAX_SIDES, derived, resample_taps
+from latentlayers.checkpoints.refusals import corrupt, unsupported
+from latentlayers.checkpoints.stylegan2 import MAX_SIDES, RESAMPLE_FILTER, derived, resample_taps
 from latentlayers.generators import StyleGAN2Config
 from latentlayers.generators.stylegan2 import Architecture
 
@@ -52,9 +52,6 @@ def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any]
     if layers == 0:
         raise corrupt("its mapping network has no layers")
     features, c_dim = g.shape("mapping.embed.weight", 2) if "mapping.embed.weight" in g else (0, 0)
-    filters = {resample_taps(name, g.get(name)) for name in weights if derived(name)} or {DEFAULT_TAPS}
-    if len(filters) != 1:
-        raise corrupt(f"it has {len(filters)} different resample filters")
     config = StyleGAN2Config(
         resolution=sides[-1],
         z_dim=g.shape("mapping.fc0.weight", 2)[1] - features,
@@ -65,7 +62,7 @@ def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any]
         mapping_layers=layers,
         architecture=_architecture(g),
         conv_clamp=_setting(settings, "synthesis_kwargs", "conv_clamp", None),
-        resample_filter=filters.pop(),
+        resample_filter=common_filter(g, weights),
         lr_multiplier=_setting(settings, "mapping_kwargs", "lr_multiplier", 0.01),
         embed_features=features,
         layer_features=g.shape("mapping.fc0.weight", 2)[0] if layers > 1 else 0,
@@ -73,6 +70,16 @@ def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any]
     )
     arrays = {name: g.get(name) for name in weights if not derived(name)}
     return Network(config, arrays, SOURCE_FORMAT, note)
+
+
+def common_filter(g: Arrays, names: Iterable[str]) -> tuple[float, ...]:
+    """The taps of the stored resample filters. Raises UnsupportedCheckpoint if they differ, or as `resample_taps`."""
+    # Every conv1 holds the default filter, and does not resample.
+    used = [name for name in names if derived(name) and not name.endswith(f"conv1.{RESAMPLE_FILTER}")]
+    filters = {resample_taps(name, g.get(name)) for name in used} or {DEFAULT_TAPS}
+    if len(filters) != 1:
+        raise unsupported(f"it has {len(filters)} different resample filters")
+    return filters.pop()
 
 
 def _architecture(g: Arrays) -> Architecture:
