@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from latentlayers.checkpoints import nvidia, state_dicts, tensorflow
+from latentlayers.checkpoints import lernapparat, nvidia, state_dicts, tensorflow
 from latentlayers.checkpoints.build import build
 from latentlayers.checkpoints.container import read_value
 from latentlayers.checkpoints.header import METADATA_KEY, ModelHeader, digest, read_layout
@@ -25,8 +25,9 @@ def load_generator(path: str | Path) -> Generator:
     """The averaged generator in a checkpoint file, frozen, float32, on the CPU.
 
     Reads our own safetensors; NVIDIA's PyTorch pickles of StyleGAN2 (stylegan2-ada-pytorch, stylegan3); NVIDIA's
-    TensorFlow pickles of StyleGAN2 (configurations E and F, and ADA); and tables of StyleGAN2's weights, as torch.save
-    or safetensors write them, with the names of any project in `layouts.LAYOUTS` or of NVIDIA's.
+    TensorFlow pickles of StyleGAN1 and StyleGAN2 (all configurations, and ADA); lernapparat's tables of StyleGAN1's
+    weights; and tables of StyleGAN2's weights, as torch.save or safetensors write them, with the names of any project
+    in `layouts.LAYOUTS` or of NVIDIA's.
 
     Raises:
         NotFound: no such file. CorruptCheckpoint: damaged or contradictory. UnsupportedCheckpoint: another format or
@@ -66,7 +67,7 @@ def _is_safetensors(file: BinaryIO) -> bool:
 
 def _convert(value: Any, size: int, settings: Mapping[str, Any] | None = None) -> Network:
     budget = Budget(size)
-    for read in (nvidia.read, tensorflow.read, partial(state_dicts.read, settings=settings)):
+    for read in (nvidia.read, tensorflow.read, lernapparat.read, partial(state_dicts.read, settings=settings)):
         network = read(value, budget)
         if network is not None:
             return network

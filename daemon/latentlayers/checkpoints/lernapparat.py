@@ -1,0 +1,99 @@
+"""StyleGAN1 from lernapparat's `.pt` files: a plain state_dict of its `g_all`, also inside another module.
+
+They are conversions of NVIDIA's networks without the mean latent and the noise maps. The mean is estimated by `build`;
+the maps are fixed draws, so that a picture stays the same each time. Names as in its `pytorch_style_gan.ipynb`, whose
+instance normalisation has torch's default epsilon; ours is the one that NVIDIA trained with.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from latentlayers.checkpoints.family import W_AVG
+from latentlayers.checkpoints.limits import Budget
+from latentlayers.checkpoints.network import Arrays, Network
+from latentlayers.checkpoints.stylegan1 import (
+    FUSED_FROM,
+    conv_kernel,
+    dense_bias,
+    doubling_kernel,
+    rgb_kernel,
+    style_bias,
+)
+from latentlayers.checkpoints.stylegan2 import MAX_SIDES, resample_taps
+from latentlayers.generators import StyleGAN1Config
+
+SOURCE_FORMAT = "lernapparat"
+FIRST_DENSE = "g_mapping.dense0.weight"
+BLUR = "g_synthesis.blocks.8x8.conv0_up.intermediate.kernel"
+MEAN = "truncation.avg_latent"  # the notebook's optional module
+
+
+def read(value: Any, budget: Budget) -> Network | None:
+    """The generator in the file's state_dict, whatever prefix its names have; None if it is no such dict.
+
+    Raises:
+        CorruptCheckpoint: damaged. UnsupportedCheckpoint: a blur that is not separable.
+    """
+    if not isinstance(value, dict):
+        return None
+    first = next((key for key in value if isinstance(key, str) and key.endswith(FIRST_DENSE)), None)
+    if first is None:
+        return None
+    prefix = first.removesuffix(FIRST_DENSE)
+    named = {key.removeprefix(prefix): v for key, v in value.items() if isinstance(key, str) and key.startswith(prefix)}
+    g = Arrays(named, budget)
+
+    layers = g.count("g_mapping.dense{}.weight")
+    sides = [4]
+    while f"g_synthesis.blocks.{sides[-1] * 2}x{sides[-1] * 2}.conv1.weight" in g and len(sides) < MAX_SIDES:
+        sides.append(sides[-1] * 2)
+
+    arrays: dict[str, Tensor] = {}
+    for i in range(layers):
+        arrays[f"mapping.fc{i}.weight"] = g.get(f"g_mapping.dense{i}.weight", 2)
+        arrays[f"mapping.fc{i}.bias"] = dense_bias(g.get(f"g_mapping.dense{i}.bias", 1))
+    noise = np.random.RandomState(0)
+    for side in sides:
+        source, ours = f"g_synthesis.blocks.{side}x{side}", f"synthesis.b{side}"
+        for j in range(2):
+            budget.spend(side**2)
+            arrays[f"{ours}.conv{j}.noise_const"] = torch.from_numpy(noise.randn(side, side)).float()
+            arrays |= _epilogue(g, f"{source}.epi{j + 1}", f"{ours}.conv{j}")
+        if side == 4:
+            arrays[f"{ours}.const"] = g.get(f"{source}.const", 4).squeeze(0)
+            arrays[f"{ours}.conv0.bias"] = g.get(f"{source}.bias", 1)
+        else:
+            up = g.get(f"{source}.conv0_up.weight", 4)
+            arrays[f"{ours}.conv0.weight"] = doubling_kernel(up, fused=side >= FUSED_FROM)
+            arrays[f"{ours}.conv0.bias"] = g.get(f"{source}.conv0_up.bias", 1)
+        conv = f"{source}.conv" if side == 4 else f"{source}.conv1"
+        arrays[f"{ours}.conv1.weight"] = conv_kernel(g.get(f"{conv}.weight", 4))
+        arrays[f"{ours}.conv1.bias"] = g.get(f"{conv}.bias", 1)
+    arrays[f"synthesis.b{sides[-1]}.torgb.weight"] = rgb_kernel(g.get("g_synthesis.torgb.weight", 4))
+    arrays[f"synthesis.b{sides[-1]}.torgb.bias"] = g.get("g_synthesis.torgb.bias", 1)
+    if MEAN in g:
+        arrays[W_AVG] = g.get(MEAN).flatten()
+
+    config = StyleGAN1Config(
+        resolution=sides[-1],
+        z_dim=g.shape("g_mapping.dense0.weight", 2)[1],
+        w_dim=g.shape(f"g_mapping.dense{layers - 1}.weight", 2)[0],
+        channels={side: arrays[f"synthesis.b{side}.conv1.bias"].shape[0] for side in sides},
+        mapping_layers=layers,
+        layer_features=g.shape("g_mapping.dense0.weight", 2)[0] if layers > 1 else 0,
+        blur_filter=resample_taps(BLUR, g.get(BLUR, 4)[0, 0]) if BLUR in g else (1.0, 2.0, 1.0),
+    )
+    return Network(config, arrays, SOURCE_FORMAT, "its noise maps are draws of ours, as it has none")
+
+
+def _epilogue(g: Arrays, source: str, ours: str) -> dict[str, Tensor]:
+    return {
+        f"{ours}.noise_strength": g.get(f"{source}.top_epi.noise.weight", 1),
+        f"{ours}.affine.weight": g.get(f"{source}.style_mod.lin.weight", 2),
+        f"{ours}.affine.bias": style_bias(g.get(f"{source}.style_mod.lin.bias", 1)),
+    }
