@@ -187,7 +187,7 @@ class DType:
 
     def set_state(self, state: Any) -> None:
         match state:
-            case (int(_), "<" | ">" | "|" as order, None, *_):
+            case (int(_), "<" | ">" | "|" as order, None, None, None, *_):
                 self.order = order
             case _:
                 raise corrupt("a numpy dtype is not a plain number")

@@ -112,7 +112,15 @@ class Unpickler:
             text = self._stream.read(size).decode(encoding, errors="replace")
             self._stream.costs.copies.spend(sys.getsizeof(text))  # one rare character quadruples a text
             return text
+        if opcode.name in ("GLOBAL", "INST"):
+            return self._line(), self._line()
         return opcode.arg.reader(cast(IO[bytes], self._stream)) if opcode.arg else None
+
+    def _line(self) -> str:
+        line = self._stream.readline()
+        if not line.endswith(b"\n"):
+            raise corrupt("its pickle has a name without an end")
+        return line[:-1].decode("utf-8", errors="replace")
 
     def _length(self, size: int) -> int:
         return int.from_bytes(self._stream.read(size), "little")
@@ -161,7 +169,7 @@ class Unpickler:
             case "POP":
                 self._pop(1)
             case "GLOBAL" | "INST":
-                stack.append(self._global(*argument.split(" ", 1)))
+                stack.append(self._global(*argument))
                 if name == "INST":
                     raise unsupported("it uses the pickle instruction INST, which no checkpoint needs")
             case "STACK_GLOBAL":
