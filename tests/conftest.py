@@ -8,14 +8,12 @@ import os
 # make a test last minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from running_daemon import RunningDaemon
-
-StartDaemon = Callable[..., RunningDaemon]
+from running_daemon import RunningDaemon, StartDaemon
 
 
 @pytest.fixture(scope="session")

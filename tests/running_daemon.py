@@ -110,6 +110,9 @@ class RunningDaemon:
         return eventually(announced)
 
 
+# Makes a daemon of the test's own: the fixture `start_daemon`.
+StartDaemon = Callable[..., RunningDaemon]
+
 LIMITS = [("grpc.max_receive_message_length", -1), ("grpc.max_send_message_length", -1)]
 
 

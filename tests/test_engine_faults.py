@@ -17,11 +17,10 @@ import grpc
 import numpy as np
 import psutil
 import pytest
-from conftest import StartDaemon
 from latentlayers.v1 import editing_service_pb2 as pb
 from latentlayers.v1 import embedding_service_pb2, latent_pb2, picture_pb2
 from PIL import Image
-from running_daemon import RunningDaemon, details, eventually
+from running_daemon import RunningDaemon, StartDaemon, details, eventually
 from test_engine_editing import embed, embedded, encoded, face, images, latent, source
 
 LONG = latent_pb2.EmbedOptions(preset="paper", refresh=True)

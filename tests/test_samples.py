@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 from cli_process import Run, runner
-from conftest import StartDaemon
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from latentlayers.checkpoints import load_generator
@@ -19,7 +18,7 @@ from latentlayers.errors import InvalidInput
 from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 from PIL import Image
-from running_daemon import RunningDaemon
+from running_daemon import RunningDaemon, StartDaemon
 
 MODEL = "portraits-64"
 CONDITIONAL = Path(__file__).parent / "data" / "checkpoints" / "sg2ada_16_cond3.pkl"

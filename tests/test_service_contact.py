@@ -15,7 +15,6 @@ from typing import Any
 
 import grpc
 import pytest
-from conftest import StartDaemon
 from grpc_health.v1 import health_pb2
 from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from latentlayers import __version__
@@ -26,7 +25,7 @@ from latentlayers.v1 import daemon_service_pb2 as pb
 from latentlayers.v1 import editing_service_pb2 as editing
 from latentlayers.v1 import latent_pb2, model_service_pb2
 from library_samples import model_file
-from running_daemon import PATIENCE_S, SCRIPT, RunningDaemon, details, eventually, reason
+from running_daemon import PATIENCE_S, SCRIPT, RunningDaemon, StartDaemon, details, eventually, reason
 
 SERVING = health_pb2.HealthCheckResponse.SERVING
 UNKNOWN = health_pb2.HealthCheckResponse.SERVICE_UNKNOWN

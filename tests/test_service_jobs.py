@@ -15,11 +15,10 @@ from typing import Any
 import grpc
 import psutil
 import pytest
-from conftest import StartDaemon
 from latentlayers.v1 import daemon_service_pb2 as status_pb
 from latentlayers.v1 import editing_service_pb2 as pb
 from latentlayers.v1 import latent_pb2, model_service_pb2
-from running_daemon import PATIENCE_S, RunningDaemon, details, eventually, is_running, reason
+from running_daemon import PATIENCE_S, RunningDaemon, StartDaemon, details, eventually, is_running, reason
 
 FAKE = Path(__file__).with_name("fake_worker.py")
 WORKER = (sys.executable, str(FAKE))

@@ -9,12 +9,11 @@ from pathlib import Path
 import grpc
 import library_samples as samples
 import pytest
-from conftest import StartDaemon
 from latentlayers.library import Library, ModelStore
 from latentlayers.v1 import embedding_service_pb2 as pb
 from latentlayers.v1 import latent_pb2
 from latentlayers.v1 import model_service_pb2 as models_pb
-from running_daemon import PATIENCE_S, RunningDaemon, eventually, reason
+from running_daemon import PATIENCE_S, RunningDaemon, StartDaemon, eventually, reason
 
 
 @pytest.fixture

@@ -8,11 +8,10 @@ from typing import Any
 
 import grpc
 import pytest
-from conftest import StartDaemon
 from latentlayers.v1 import daemon_service_pb2 as status_pb
 from latentlayers.v1 import editing_service_pb2 as pb
 from latentlayers.v1 import embedding_service_pb2, latent_pb2, model_service_pb2, picture_pb2
-from running_daemon import RunningDaemon, details, eventually, is_running, reason
+from running_daemon import RunningDaemon, StartDaemon, details, eventually, is_running, reason
 
 SIDE = 64
 PATIENCE_S = 240.0  # the first start of torch on a busy machine takes its time
