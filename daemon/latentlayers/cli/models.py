@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from latentlayers.cli import models_add
 from latentlayers.cli import options as opt
 from latentlayers.cli.output import memory, print_json, table
 from latentlayers.cli.outputs import check_not_input
 from latentlayers.cli.session import open_client
+from latentlayers.cli.views import model_summary
 from latentlayers.errors import PreconditionFailed
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ commands = typer.Typer(help="The models the daemon can use.", rich_markup_mode=N
 
 
 def register(app: typer.Typer) -> None:
+    models_add.register(commands)
     app.add_typer(commands, name="models")
 
 
@@ -37,7 +39,7 @@ def list_(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
     if json:
         print_json(asdict(found))
     elif not found.models:
-        print("There are no models. Add one with `latentlayers models add FILE`.")
+        print("There are no models. Add one with `latentlayers models add`.")
     else:
         print(table([_row(model, model.name == found.default_model) for model in found.models]))
 
@@ -51,26 +53,6 @@ def show(name: Name, json: opt.JsonFlag = False, address: opt.Address = None) ->
         print_json({"model": asdict(model)})
     else:
         print(table(_details(model)))
-
-
-@commands.command()
-def add(
-    file: Annotated[Path, typer.Argument(metavar="FILE", help="A StyleGAN2 checkpoint.", show_default=False)],
-    name: Annotated[str, typer.Option("--name", metavar="NAME", help="What to call it; else the file's name.")] = "",
-    json: opt.JsonFlag = False,
-    address: opt.Address = None,
-) -> None:
-    """Convert a checkpoint and keep it; nothing in the file is executed."""
-    with open_client(address) as client:
-        if client.endpoint.local:
-            _check_exists(file)
-        if not json:
-            print(f"Converting {file}", file=sys.stderr)
-        model = client.models.import_(file, name)
-    if json:
-        print_json({"model": asdict(model)})
-    else:
-        print(f"Added {model.name}: {_kind(model)}")
 
 
 @commands.command()
@@ -129,29 +111,8 @@ def _entry(name: str, address: str | None) -> ModelEntry:
     return ModelStore(paths).get(name)
 
 
-def _check_exists(file: Path) -> None:
-    from latentlayers.errors import InvalidInput
-
-    if not file.is_file():
-        raise InvalidInput("FILE_NOT_FOUND", f"There is no file {file}.", "Check the path.")
-
-
 def _row(model: ModelInfo, is_default: bool) -> tuple[str, str, str]:
-    return ("*" if is_default else " ", model.name, model.problem or _kind(model))
-
-
-def _kind(model: ModelInfo) -> str:
-    return ", ".join(
-        part
-        for part in (
-            f"{model.family}, {model.resolution} px",
-            model.domain,
-            model.licence,
-            "shipped" if model.shipped else "",
-            "loaded" if model.loaded else "",
-        )
-        if part
-    )
+    return ("*" if is_default else " ", model.name, model.problem or model_summary(model))
 
 
 def _details(model: ModelInfo) -> list[tuple[str, str]]:

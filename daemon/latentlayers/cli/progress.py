@@ -6,6 +6,7 @@ import contextlib
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,26 @@ PLAIN_INTERVAL_S = 10.0
 OnEvent = Callable[["Event"], None]
 
 
+@dataclass(frozen=True)
+class Step:
+    """What is being done at the moment, and how far it is.
+
+    Attributes:
+        key: changes when something else begins.
+        sentence, details: for people; empty details are left out.
+        done, total: in whatever unit; a total of 0 is not known.
+    """
+
+    key: tuple[str, ...]
+    sentence: str
+    details: tuple[str, ...] = ()
+    done: int = 0
+    total: int = 0
+
+
+OnStep = Callable[[Step], None]
+
+
 @contextlib.contextmanager
 def shown_progress(as_json: bool, labels: Mapping[str, str]) -> Iterator[OnEvent]:
     """What to give a call as `on_event`.
@@ -26,42 +47,47 @@ def shown_progress(as_json: bool, labels: Mapping[str, str]) -> Iterator[OnEvent
     Args:
         labels: what people call the source of each role, e.g. {"a": "anna.jpg"}.
     """
-    if as_json:
-        yield lambda event: None
-    elif sys.stderr.isatty():
-        with _bar(labels) as on_event:
-            yield on_event
-    else:
-        yield _Lines(labels)
+    from latentlayers.client import Progress
 
-
-class _Lines:
-    """Plain lines on standard error: at every change of what is being done, then every few seconds."""
-
-    def __init__(self, labels: Mapping[str, str]) -> None:
-        self._labels = labels
-        self._doing: tuple[str, str] | None = None
-        self._next = 0.0
-
-    def __call__(self, event: Event) -> None:
-        from latentlayers.client import Progress
-
-        if not isinstance(event, Progress):
-            return
-        now = time.monotonic()
-        if (event.phase, event.role) == self._doing and now < self._next:
-            return
-        self._doing, self._next = (event.phase, event.role), now + PLAIN_INTERVAL_S
-        details = [part for part in (_steps(event), _psnr(event), _left(event)) if part]
-        print(", ".join([_sentence(event, self._labels), *details]), file=sys.stderr, flush=True)
+    with shown_steps(as_json, "Sending the pictures") as show:
+        yield lambda event: show(_step(event, labels)) if isinstance(event, Progress) else None
 
 
 @contextlib.contextmanager
-def _bar(labels: Mapping[str, str]) -> Iterator[OnEvent]:
+def shown_steps(as_json: bool, beginning: str) -> Iterator[OnStep]:
+    """What to call at every step.
+
+    Args:
+        beginning: what is being done before the first one.
+    """
+    if as_json:
+        yield lambda step: None
+    elif sys.stderr.isatty():
+        with _bar(beginning) as show:
+            yield show
+    else:
+        yield _Lines()
+
+
+class _Lines:
+    """Plain lines on standard error: whenever something else begins, then every few seconds."""
+
+    def __init__(self) -> None:
+        self._doing: tuple[str, ...] = ()
+        self._next = 0.0
+
+    def __call__(self, step: Step) -> None:
+        now = time.monotonic()
+        if step.key == self._doing and now < self._next:
+            return
+        self._doing, self._next = step.key, now + PLAIN_INTERVAL_S
+        print(", ".join(filter(None, [step.sentence, *step.details])), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def _bar(beginning: str) -> Iterator[OnStep]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn
-
-    from latentlayers.client import Progress as ProgressEvent
 
     columns = (
         SpinnerColumn(),
@@ -70,21 +96,33 @@ def _bar(labels: Mapping[str, str]) -> Iterator[OnEvent]:
         TextColumn("{task.fields[details]}", markup=False),
     )
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-        task = progress.add_task("Sending the pictures", total=None, details="")
+        task = progress.add_task(beginning, total=None, details="")
 
-        def on_event(event: Event) -> None:
-            if isinstance(event, ProgressEvent):
-                known = event.total > 0 and event.phase != "queued"
-                details = "  ".join(part for part in (_steps(event), _psnr(event), _left(event)) if part)
-                progress.update(
-                    task,
-                    description=_sentence(event, labels),
-                    total=event.total if known else None,
-                    completed=event.step if known else 0,
-                    details=details,
-                )
+        def show(step: Step) -> None:
+            progress.update(
+                task,
+                description=step.sentence,
+                total=step.total or None,
+                completed=step.done if step.total else 0,
+                details="  ".join(filter(None, step.details)),
+            )
 
-        yield on_event
+        yield show
+
+
+def _step(event: Progress, labels: Mapping[str, str]) -> Step:
+    counted = event.phase != "queued"
+    return Step(
+        key=(event.phase, event.role),
+        sentence=_sentence(event, labels),
+        details=(_steps(event), _psnr(event), left(event.eta_seconds)),
+        done=event.step if counted else 0,
+        total=event.total if counted else 0,
+    )
+
+
+def left(eta_seconds: float | None) -> str:
+    return f"{duration(eta_seconds)} left" if eta_seconds else ""
 
 
 def _sentence(event: Progress, labels: Mapping[str, str]) -> str:
@@ -101,7 +139,3 @@ def _steps(event: Progress) -> str:
 
 def _psnr(event: Progress) -> str:
     return f"PSNR {event.psnr:.1f} dB" if event.phase == "embedding" and event.psnr else ""
-
-
-def _left(event: Progress) -> str:
-    return f"{duration(event.eta_seconds)} left" if event.eta_seconds else ""

@@ -1,4 +1,4 @@
-"""Embeddings, notices and pictures as commands show them, in JSON and for people."""
+"""Embeddings, models, notices and pictures as commands show them, in JSON and for people."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from latentlayers.cli.output import duration
 
 if TYPE_CHECKING:
     from latentlayers.cli.outputs import Targets
-    from latentlayers.client import EditResult, EmbeddingInfo, Notice
+    from latentlayers.client import EditResult, EmbeddingInfo, ModelInfo, Notice
 
 
 def embedding_document(info: EmbeddingInfo) -> dict[str, object]:
@@ -36,6 +36,21 @@ def embedding_lines(info: EmbeddingInfo, *, reused: bool = False) -> list[str]:
     if reused:
         lines.append("It was in the library already; nothing had to be computed.")
     return [line for line in lines if line]
+
+
+def model_summary(model: ModelInfo) -> str:
+    """One line about what it is; a perceptual network has only a licence."""
+    return ", ".join(
+        part
+        for part in (
+            f"{model.family}, {model.resolution} px" if model.family else "",
+            model.domain,
+            model.licence,
+            "shipped" if model.shipped else "",
+            "loaded" if model.loaded else "",
+        )
+        if part
+    )
 
 
 def edit_document(result: EditResult, targets: Targets, labels: Mapping[str, str], seconds: float) -> dict[str, object]:

@@ -208,14 +208,14 @@ class Download:
         if response.status_code == 200:
             self._check_room(version.total)
             return partial.begin(version)
-        start = _content_range(response)[0]
-        if response.status_code == 416 and 0 < version.total == partial.size:
+        same = not partial.version.contradicts(version)
+        if same and response.status_code == 416 and partial.size == version.total:
             return None
-        if response.status_code == 416 or start != partial.size or partial.version.contradicts(version):
-            partial.discard()
-            raise TryAgain(trouble.failed(f"{self._where} does not send the part that was asked for"))
-        self._check_room(version.total - partial.size)
-        return partial.go_on()
+        if same and response.status_code == 206 and partial.size == _content_range(response)[0]:
+            self._check_room(version.total - partial.size)
+            return partial.go_on()
+        partial.discard()
+        raise TryAgain(trouble.failed(f"{self._where} does not send the part that was asked for"))
 
     def _check_hop(self, url: httpx.URL) -> None:
         """Refuses to be led to local files, or from an encrypted connection to one that is not."""
