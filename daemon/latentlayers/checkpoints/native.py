@@ -6,7 +6,7 @@ import contextlib
 import errno
 import math
 import os
-import tempfile
+import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -102,7 +102,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     """
     temporary: Path | None = None
     try:
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=".tmp-", delete=False) as file:
+        # Opened by its name, the file gets the permissions that the user's umask allows.
+        with path.with_name(f".tmp-{secrets.token_hex(8)}").open("xb") as file:
             temporary = Path(file.name)
             file.write(data)
             file.flush()
