@@ -14,6 +14,7 @@ import time
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import BinaryIO, Literal
 
@@ -254,18 +255,23 @@ class Download:
         return Progress(phase, have, total, (total - have) / speed if total and speed else None, attempt)
 
     def _client(self) -> httpx.AsyncClient:
-        # The system's certificates, which a company's proxy needs, and certifi's, which some systems lack.
-        certificates = ssl.create_default_context()
-        certificates.load_verify_locations(certifi.where())
         try:
             return httpx.AsyncClient(
                 proxy=self._settings.proxy or None,
-                verify=certificates,
+                verify=_certificates(),
                 timeout=httpx.Timeout(self._settings.idle_s, connect=CONNECT_S),
                 headers={"user-agent": f"latentlayers/{__version__}", "accept-encoding": "identity"},
             )
         except (ValueError, httpx.InvalidURL) as error:
             raise trouble.bad_proxy(error) from error
+
+
+@lru_cache(maxsize=1)
+def _certificates() -> ssl.SSLContext:
+    """The system's, which a company's proxy needs, and certifi's, which some systems lack."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
 
 
 def _version(response: httpx.Response) -> Version:
