@@ -76,7 +76,7 @@ def test_files_that_cannot_be_used_are_listed_with_the_reason(folders: Folders) 
     entries = {entry.name: entry for entry in store.list()}
     assert set(entries) == {"cut", "ffhq", "other", "odd"}
     assert all(entry.problem for entry in entries.values())
-    assert "models add" in entries["ffhq"].problem
+    assert [name for name in entries if entries[name].converting] == ["ffhq", "other"]
     assert refused(store.default).reason == "MODEL_UNKNOWN"
 
 

@@ -83,6 +83,11 @@ def find(name: str) -> CatalogueEntry:
     return table[name]
 
 
+def by_sha256(sha256: str) -> CatalogueEntry | None:
+    """The entry whose file has this hash (hex), if there is one and its hash is known."""
+    return next((entry for entry in entries() if entry.sha256 and entry.sha256 == sha256), None)
+
+
 def _entry(group: dict[str, Any], entry: dict[str, Any]) -> CatalogueEntry:
     common = {key: value for key, value in group.items() if key not in ("base", "entries")}
     return CatalogueEntry(**{"url": group["base"] + entry["file"], **common, **entry})

@@ -18,6 +18,7 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from latentlayers.checkpoints import file_names
 from latentlayers.checkpoints.container import read_value
 from latentlayers.checkpoints.header import read_layout
 from latentlayers.checkpoints.inert import TORCH, Lazy, Record, record
@@ -28,9 +29,7 @@ from latentlayers.checkpoints.unpickler import Allowed
 from latentlayers.errors import NotFound
 
 ENVIRONMENT = "LATENTLAYERS_VGG16"
-OWN_NAME = "vgg16.safetensors"
-# The last is how NVIDIA's dnnlib caches downloads.
-FILE_NAMES = (OWN_NAME, "vgg16-397923af.pth", "vgg16.pt", "*_vgg16.pt")
+FILE_NAMES, OWN_NAME = file_names.VGG16, file_names.VGG16_OWN
 WIDTHS = (3, 64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512)
 SHAPES = [(out, into, 3, 3) for into, out in pairwise(WIDTHS)]
 SCRIPT_CLASS = "__torch__."

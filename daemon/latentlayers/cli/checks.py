@@ -166,7 +166,9 @@ def _models(paths: Paths) -> Iterator[Finding]:
     if not entries:
         yield Finding("models", "problem", "There is none.", "Add one with `latentlayers models add FILE`.")
     for entry in entries:
-        if entry.problem:
+        if entry.converting:
+            yield Finding("models", "ok", f"{entry.checkpoint} is converted while the daemon runs")
+        elif entry.problem:
             yield Finding("models", "problem", f"{entry.name}: {entry.problem}", "Add it again, or remove it.")
         else:
             origin = "shipped" if entry.shipped else str(entry.path)

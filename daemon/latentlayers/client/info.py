@@ -149,25 +149,31 @@ class ModelInfo:
     shipped: bool
     loaded: bool
     problem: str
+    converting: bool
+    source_format: str
+    source_sha256: str
 
     @classmethod
     def from_wire(cls, m: model_service_pb2.Model) -> ModelInfo:
         return cls(
-            m.name,
-            m.family,
-            m.resolution,
-            m.num_ws,
-            m.w_dim,
-            m.z_dim,
-            m.c_dim,
-            m.licence,
-            m.provenance,
-            m.digest,
-            m.domain,
-            tuple(m.directions),
-            m.shipped,
-            m.loaded,
-            m.problem,
+            name=m.name,
+            family=m.family,
+            resolution=m.resolution,
+            num_ws=m.num_ws,
+            w_dim=m.w_dim,
+            z_dim=m.z_dim,
+            c_dim=m.c_dim,
+            licence=m.licence,
+            provenance=m.provenance,
+            digest=m.digest,
+            domain=m.domain,
+            directions=tuple(m.directions),
+            shipped=m.shipped,
+            loaded=m.loaded,
+            problem=m.problem,
+            converting=m.converting,
+            source_format=m.source_format,
+            source_sha256=m.source_sha256,
         )
 
 

@@ -9,7 +9,7 @@ from typing import BinaryIO
 
 import torch
 
-from latentlayers.checkpoints import load_checkpoint
+from latentlayers.checkpoints import ModelHeader, catalogue, load_checkpoint
 from latentlayers.checkpoints.native import save_generator
 from latentlayers.checkpoints.vgg16 import OWN_NAME, load_vgg16, save_vgg16
 from latentlayers.engine.device import memory_in_use, out_of_memory
@@ -37,6 +37,7 @@ class ModelCalls:
             "UnloadModel": self.unload,
             "ImportModel": self.import_,
             "ImportFeatures": self.import_features,  # not an RPC: a part of AddModel
+            "ConvertModel": self.convert,  # not an RPC: the front's own, for what lies in the models folder
         }
 
     def load(self, job: Job) -> None:
@@ -67,6 +68,17 @@ class ModelCalls:
         entry = self._store.add_converted(name, lambda folder: save_generator(folder / GENERATOR, generator, header))
         job.emit(pb.ImportModelResponse(model=pb.Model(name=entry.name)).SerializeToString())
 
+    def convert(self, job: Job) -> None:
+        """As `import_`, for a checkpoint in the models folder."""
+        request = job.parse(pb.ImportModelRequest)
+
+        def write(folder: Path) -> None:
+            generator, header = load_checkpoint(request.path)
+            save_generator(folder / GENERATOR, generator, _known(replace(header, name=request.name)))
+
+        self._store.convert(request.name, Path(request.path), write)
+        job.emit(pb.ImportModelResponse(model=pb.Model(name=request.name)).SerializeToString())
+
     def import_features(self, job: Job) -> None:
         """Reads VGG16's weights and keeps them for all models; those in memory are loaded again with them."""
         request = job.parse(pb.ImportModelRequest)
@@ -77,6 +89,14 @@ class ModelCalls:
         self._models.unload_all()
         model = pb.Model(name=request.name, licence=request.licence, provenance=request.provenance)
         job.emit(pb.ImportModelResponse(model=model).SerializeToString())
+
+
+def _known(header: ModelHeader) -> ModelHeader:
+    """With licence, origin and domain, if it was made from one of the official files."""
+    known = catalogue.by_sha256(header.source_sha256)
+    if known is None:
+        return header
+    return replace(header, licence=known.licence, provenance=known.provenance, domain=known.domain)
 
 
 def build_worker(incoming: BinaryIO, outgoing: BinaryIO, paths: Paths, device: torch.device) -> Worker:

@@ -72,4 +72,7 @@ def model_to_proto(entry: ModelEntry, *, loaded: bool) -> model_service_pb2.Mode
         shipped=entry.shipped,
         loaded=loaded,
         problem=entry.problem,
+        converting=entry.converting,
+        source_format=entry.source_format,
+        source_sha256=entry.source_sha256,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -12,21 +13,24 @@ log = logging.getLogger(__name__)
 
 LOOK_AGAIN_S = 20.0  # notifications are lost at times, when a folder is renamed while it is being added to the watch
 SETTLE_S = 0.5  # as long as sizes and dates keep changing within this time, something is being copied
+PATIENCE_S = 5.0  # a file that is copied for an hour must not hide what happens to the others
 
 
 class FolderWatch:
-    """Calls `changed` after something under `folder` changed and then stood still.
+    """Calls `changed` after something under `folder` changed and then stood still, or keeps changing for seconds.
 
-    Uses the system's notifications, or looks every few seconds where it has none left to give.
-    Ends with `close`, after which `changed` is not called any more.
+    Uses the system's notifications, or looks every few seconds where it has none left to give. What changes from now
+    on counts; the calls come after `start`. Ends with `close`, after which `changed` is not called any more.
     """
 
-    def __init__(self, folder: Path, changed: Callable[[], None], settle: float = SETTLE_S) -> None:
+    def __init__(
+        self, folder: Path, changed: Callable[[], None], settle: float = SETTLE_S, patience: float = PATIENCE_S
+    ) -> None:
         from watchdog.events import FileSystemEvent, FileSystemEventHandler
         from watchdog.observers import Observer
         from watchdog.observers.polling import PollingObserver
 
-        self._folder, self._changed, self._settle = folder, changed, settle
+        self._folder, self._changed, self._settle, self._patience = folder, changed, settle, patience
         self._event, self._closing = threading.Event(), threading.Event()
         event = self._event
 
@@ -45,7 +49,11 @@ class FolderWatch:
             self._observer = PollingObserver(timeout=5)
             self._observer.schedule(Handler(), str(folder), recursive=True)
             self._observer.start()
+        self._seen = self._snapshot()
         self._thread = threading.Thread(target=self._run, name="models-watch", daemon=True)
+
+    def start(self) -> None:
+        """Begins to call `changed`."""
         self._thread.start()
 
     def close(self) -> None:
@@ -54,23 +62,23 @@ class FolderWatch:
         self._event.set()
         self._observer.stop()
         self._observer.join()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
 
     def _run(self) -> None:
-        seen = self._snapshot()
         while True:
             notified = self._event.wait(LOOK_AGAIN_S)
             self._event.clear()
             if self._closing.is_set():
                 return
-            if not notified and self._snapshot() == seen:
+            if not notified and self._snapshot() == self._seen:
                 continue
-            before = None
-            while (now := self._snapshot()) != before:
+            before, until = None, time.monotonic() + self._patience
+            while (now := self._snapshot()) != before and time.monotonic() < until:
                 before = now
                 if self._closing.wait(self._settle):
                     return
-            seen = now
+            self._seen = now
             try:
                 self._changed()
             except Exception:

@@ -62,6 +62,16 @@ class Calls:
         async for event in job.outbox:
             yield cast(M, event)
 
+    async def chore(self, method: str, request: Message, event_type: type[Message]) -> None:
+        """Has something done for the daemon itself, while no caller's job waits. Raises as `stream`."""
+        job = Job(0, method, request.SerializeToString(), event_type, Outbox(self._outbox_bytes))
+        self._scheduler.submit_chore(job)
+        try:
+            async for _ in job.outbox:
+                pass
+        finally:
+            self._scheduler.withdraw(job)
+
     async def single(
         self, method: str, request: Message, context: grpc.aio.ServicerContext[Any, Any], response_type: type[M]
     ) -> M:

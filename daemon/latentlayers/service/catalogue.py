@@ -41,15 +41,15 @@ class Catalogue:
         loop = asyncio.get_running_loop()
 
         def changed(_: tuple[ModelEntry, ...]) -> None:
-            asyncio.run_coroutine_threadsafe(self._wake(), loop)
+            asyncio.run_coroutine_threadsafe(self.refresh(), loop)
 
         await asyncio.to_thread(self._store.watch, changed)
-        await self._wake()  # for what came while the watch was being set up
+        await self.refresh()  # for what came while the watch was being set up
 
     async def close(self, error: LatentLayersError) -> None:
         """Ends all `changes` with `error`."""
         self._end = error
-        await self._wake()
+        await self.refresh()
         await asyncio.to_thread(self._store.close)
 
     async def listing(self) -> Listing:
@@ -61,7 +61,21 @@ class Catalogue:
 
     async def remove(self, name: str) -> None:
         await asyncio.to_thread(self._store.remove, name)
-        await self._wake()
+        await self.refresh()
+
+    async def conversion_failed(self, entry: ModelEntry, problem: str, *, lasting: bool) -> None:
+        """See `ModelStore.conversion_failed`."""
+        await asyncio.to_thread(self._store.conversion_failed, entry, problem, lasting=lasting)
+
+    async def purge(self) -> None:
+        """See `ModelStore.purge`."""
+        await asyncio.to_thread(self._store.purge)
+
+    async def refresh(self) -> None:
+        """Has all `changes` look again, for what no notification tells, or tells too late."""
+        async with self._changed:
+            self._version += 1
+            self._changed.notify_all()
 
     async def changes(self) -> AsyncIterator[Listing]:
         """The models now, and again after every change. Raises what `close` was given."""
@@ -83,8 +97,3 @@ class Catalogue:
         except NotFound:
             default = ""
         return Listing(self._store.list(), default)
-
-    async def _wake(self) -> None:
-        async with self._changed:
-            self._version += 1
-            self._changed.notify_all()

@@ -21,7 +21,8 @@ from latentlayers.checkpoints.download.partial import sweep
 from latentlayers.checkpoints.header import digest
 from latentlayers.engine.describe import model_to_proto
 from latentlayers.errors import InvalidInput, LatentLayersError, PreconditionFailed
-from latentlayers.library.models import SUFFIX, ModelEntry, ModelStore
+from latentlayers.library.model_files import SAFETENSORS
+from latentlayers.library.models import ModelEntry, ModelStore
 from latentlayers.paths import Paths
 from latentlayers.service.calls import Calls
 from latentlayers.service.config import ServiceConfig
@@ -202,7 +203,7 @@ class Downloads:
         return any(entry.url in model.provenance for model in models)
 
     def _features_file(self, name: str) -> Path:
-        return self._store.features_folder / f"{name}{SUFFIX}"
+        return self._store.features_folder / f"{name}{SAFETENSORS}"
 
 
 def _checked_sha256(text: str) -> str:

@@ -12,6 +12,7 @@ from latentlayers.service import server as servers
 from latentlayers.service.calls import Calls
 from latentlayers.service.catalogue import Catalogue
 from latentlayers.service.config import Endpoint, ServiceConfig
+from latentlayers.service.conversions import Converter
 from latentlayers.service.daemon import DaemonServicer
 from latentlayers.service.downloads import Downloads
 from latentlayers.service.editing import EditingServicer
@@ -64,7 +65,8 @@ class Front:
         add(self._embeddings, self._server)  # type: ignore[no-untyped-call]
         add = model_service_pb2_grpc.add_ModelServiceServicer_to_server
         add(models, self._server)  # type: ignore[no-untyped-call]
-        self._watching: asyncio.Task[None] | None = None
+        self._converter = Converter(self._catalogue, calls)
+        self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
         """Answers calls from now on."""
@@ -72,12 +74,12 @@ class Front:
         await servers.set_capabilities(self._health, usable=False)
         await asyncio.to_thread(self._downloads.sweep)
         await self._server.start()
-        self._watching = asyncio.create_task(self._watch_models())
+        self._tasks = [asyncio.create_task(self._watch_models()), asyncio.create_task(self._converter.run())]
 
     async def stop(self) -> None:
         """Ends all calls with DAEMON_STOPPING, and the worker. Returns when both are done."""
-        if self._watching is not None:
-            self._watching.cancel()
+        for task in self._tasks:
+            task.cancel()
         await self._health.enter_graceful_shutdown()
         self._scheduler.stop()
         await self._catalogue.close(stopping())

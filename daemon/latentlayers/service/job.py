@@ -17,7 +17,7 @@ class Job:
     """What the worker is asked to do.
 
     Attributes:
-        number: that of the call, see `logs.call_number`.
+        number: that of the call, see `logs.call_number`; 0: the daemon's own work, which it does one after the other.
         method: the RPC's name.
         request: the serialised request.
         event_type: what the worker's EVENT payloads are: `EditEvent`, or the response of a model call.

@@ -34,6 +34,7 @@ class Scheduler:
     def __init__(self, runner: Runner, *, limit: int, most_bytes: int) -> None:
         self._runner, self._limit, self._most_bytes = runner, limit, most_bytes
         self._waiting: deque[Job] = deque()
+        self._chores: deque[Job] = deque()
         self._running: Job | None = None
         self._previews: dict[str, Job] = {}
         self._queue: asyncio.Task[None] | None = None
@@ -57,18 +58,31 @@ class Scheduler:
         else:
             self._enqueue(job)
 
+    def submit_chore(self, job: Job) -> None:
+        """As `submit`, for work of the daemon's own: it is begun only while no caller's job waits.
+
+        Raises:
+            Unavailable: DAEMON_STOPPING.
+        """
+        if self._stopped:
+            raise stopping()
+        self._chores.append(job)
+        self._begin()
+
     def withdraw(self, job: Job, error: LatentLayersError | None = None) -> None:
         """Ends a job from the caller's side, wherever it is; does nothing if it is over."""
         job.outbox.abandon(error or Cancelled("CANCELLED", "The call was cancelled.", "Call again to start over."))
         if job in self._waiting:
             self._waiting.remove(job)
             self._announce()
+        elif job in self._chores:
+            self._chores.remove(job)
 
     def stop(self) -> None:
         """Accepts no more, and ends all jobs with DAEMON_STOPPING."""
         self._stopped = True
         running = [self._running] if self._running else []
-        for job in [*self._waiting, *running, *self._previews.values()]:
+        for job in [*self._waiting, *self._chores, *running, *self._previews.values()]:
             self.withdraw(job, stopping())
 
     def _enqueue(self, job: Job) -> None:
@@ -77,12 +91,15 @@ class Scheduler:
             raise _full(f"{len(self._waiting)} calls are waiting already")
         self._waiting.append(job)
         self._announce()
+        self._begin()
+
+    def _begin(self) -> None:
         if self._queue is None:
             self._queue = background(self._work_off())
 
     async def _work_off(self) -> None:
-        while self._waiting:
-            job = self._running = self._waiting.popleft()
+        while self._waiting or self._chores:
+            job = self._running = (self._waiting or self._chores).popleft()
             self._announce()
             await self._run(job)
             self._running = None
