@@ -7,6 +7,8 @@ import os
 # Before torch is imported anywhere: the models here are tiny, and threads that wait for each other on a busy machine
 # make a test last minutes.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A proxy of this machine's must not be asked for the tests' own servers.
+os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
 
 from collections.abc import Iterator
 from pathlib import Path

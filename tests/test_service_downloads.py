@@ -32,8 +32,10 @@ def server() -> Iterator[FileServer]:
 
 @pytest.fixture(autouse=True)
 def _tidy(daemon: RunningDaemon) -> Iterator[None]:
-    """The shared daemon has only its shipped models afterwards."""
+    """The shared daemon has only its shipped models afterwards, and no downloads."""
     yield
+    for file in downloads(daemon):
+        file.unlink()
     for model in daemon.models.ListModels(pb.ListModelsRequest(), timeout=PATIENCE_S).models:
         if not model.shipped:
             daemon.models.RemoveModel(pb.RemoveModelRequest(name=model.name), timeout=PATIENCE_S)
