@@ -35,7 +35,7 @@ class ColourSpace(NamedTuple):
 
     @property
     def travels_as_it_is(self) -> bool:
-        """Whether its pixels are the transport's already. An RGB picture without a profile of its own counts as sRGB."""
+        """Whether its pixels are the transport's already. RGB without a profile of its own counts as sRGB."""
         usual = self.profile in ("", SRGB) or "srgbtrc" in self.profile or self.profile.startswith("sRGB built-in")
         return self.model == "RGBA" and self.depth in ("U8", "U16") and usual
 

@@ -179,7 +179,8 @@ class Document:
             pending.extend((child, depth + 1) for child in node.childNodes())
 
     def _find(self, layer: str) -> Any | None:
-        return self.handle.nodeByUniqueID(QtCore.QUuid(layer))
+        # Krita's own nodeByUniqueID returns a bare QObject, which its other functions do not take as a node.
+        return next((node for node, _ in self._walk() if _id(node) == layer), None)
 
     def _node(self, layer: str) -> Any:
         if not self.is_open:

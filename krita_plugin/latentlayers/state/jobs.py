@@ -140,8 +140,8 @@ class Jobs(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only
         self.changed.emit(job)
         try:
             request = self._request(job)
-        except Refused as refusal:
-            self._end("failed", refusal)
+        except Exception as error:
+            self._end("failed", refusal(error))
             return
         call = self._call = self._daemon.call("EditingService", job.operation.method, request)
         call.event.connect(lambda event: self._on_event(call, event))
@@ -222,8 +222,8 @@ class Jobs(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only
             return
         try:
             made = result.insert(job.document, job.layer, job.title)
-        except Refused as refusal:
-            self._end("failed", refusal)
+        except Exception as error:
+            self._end("failed", refusal(error))
             return
         model = job.settings.model
         job.deed = Deed(
@@ -247,3 +247,13 @@ class Jobs(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only
             self.changed.emit(job)
             self.ended.emit(job)
         self._next()
+
+
+def refusal(error: Exception) -> Refused:
+    """Whatever went wrong as something to tell the painter: an edit must end, and never by Krita's error dialog."""
+    if isinstance(error, Refused):
+        return error
+    return Refused(
+        "Something went wrong in the plugin: %s: %s" % (type(error).__name__, error),
+        "Please report it, with the output of `latentlayers doctor`.",
+    )

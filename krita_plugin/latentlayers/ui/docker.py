@@ -1,0 +1,268 @@
+"""The docker's content: connection, model, the operations, the edit under way, and the history."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..qt import Qt, QtCore, QtGui, QtWidgets
+from ..state.studio import Studio
+from ..values import Refused
+from . import wording
+from .controls import Dot, Trouble
+from .history import History
+from .pages import PAGES, Page, raw_image
+from .preview import Preview
+
+LOOK_EVERY_MS = 500  # Krita tells nobody when layers are renamed, moved or removed
+THUMBNAIL = 24
+COMPARED = 256
+PASTES = (("Keep the layer's texture", "residual"), ("Show the model's pixels", "replace"))
+PRESETS = (("Fast", ""), ("Best", "best"), ("Image2StyleGAN's (slow)", "paper"))
+
+
+class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
+    """All of the docker; usable at a width of 300 pixels.
+
+    Args:
+        pages: which operations it offers, in the order of its tabs.
+    """
+
+    def __init__(self, studio: Studio, parent: QtWidgets.QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._studio = studio
+        self._shown = False
+        self._compared = ""
+        self._timer = QtCore.QTimer(self)
+        self._timer.setInterval(LOOK_EVERY_MS)
+        self._timer.timeout.connect(self.look)
+        self._build()
+        studio.daemon.state_changed.connect(self._show_connection)
+        studio.models.changed.connect(self._show_models)
+        studio.settings_changed.connect(self._show_settings)
+        studio.refused.connect(self._show_refusal)
+        studio.jobs.changed.connect(self._show_job)
+        studio.jobs.ended.connect(self._show_end)
+        studio.live.picture.connect(lambda raw: self.preview.show_image(raw_image(raw)))
+        studio.live.unavailable.connect(self.preview.say)
+        studio.memories.changed.connect(lambda _document: self._show_memory())
+        self._show_connection(studio.daemon.state)
+        self._show_models()
+        self._show_settings()
+
+    # Parts
+
+    def _build(self) -> None:
+        self.dot, self.connection = Dot(), QtWidgets.QLabel()
+        self.connection.setTextFormat(Qt.TextFormat.PlainText)
+        self.connection.setWordWrap(True)
+        self.fix_button = QtWidgets.QPushButton("Fix")
+        self.fix_button.clicked.connect(self._studio.fix)
+        self.model, self.preset, self.paste = (_choice(name) for name in ("Model", "Preset", "Results"))
+        for box, choices in ((self.preset, PRESETS), (self.paste, PASTES)):
+            for text, value in choices:
+                box.addItem(text, value)
+        self.model.activated.connect(lambda _index: self._studio.set(model=str(self.model.currentData() or "")))
+        self.preset.activated.connect(lambda _index: self._studio.set(preset=str(self.preset.currentData())))
+        self.paste.activated.connect(lambda _index: self._studio.set(paste=str(self.paste.currentData())))
+        self.missing = QtWidgets.QLabel()
+        self.missing.setWordWrap(True)
+        self.missing.hide()
+
+        self.tabs = QtWidgets.QTabWidget()
+        self.tabs.setUsesScrollButtons(True)
+        self.pages = [kind() for kind in PAGES]
+        self.apply_buttons = [self._add_page(page) for page in self.pages]
+        self.tabs.currentChanged.connect(lambda _index: self._wish())
+
+        self.preview = Preview()
+        self.progress = QtWidgets.QProgressBar()
+        self.progress.setTextVisible(False)
+        self.status = QtWidgets.QLabel()
+        self.status.setTextFormat(Qt.TextFormat.PlainText)
+        self.status.setWordWrap(True)
+        self.cancel_button = QtWidgets.QPushButton("Cancel")
+        self.cancel_button.clicked.connect(self._studio.jobs.cancel)
+        self.trouble = Trouble()
+        self.history = History()
+        self.history.again.connect(self._studio.apply_again)
+        self.history.starred.connect(lambda deed: self._change_history("star", deed.id, not deed.starred))
+        self.history.forgotten.connect(lambda deed: self._change_history("forget", deed.id))
+
+        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
+        column = QtWidgets.QVBoxLayout(self)
+        column.setContentsMargins(6, 6, 6, 6)
+        column.addLayout(_row(self.dot, self.connection, self.fix_button, stretch=self.connection))
+        choices = QtWidgets.QFormLayout()
+        for label, box in (("Model", self.model), ("Preset", self.preset), ("Results", self.paste)):
+            choices.addRow(label, box)
+        column.addLayout(choices)
+        for part in (self.missing, self.tabs, self.preview):
+            column.addWidget(part)
+        column.addLayout(_row(self.progress, self.cancel_button, stretch=self.progress))
+        for part in (self.status, self.trouble, self.history):
+            column.addWidget(part)
+        column.setStretchFactor(self.history, 1)
+        self._show_idle()
+
+    def _add_page(self, page: Page) -> QtWidgets.QPushButton:
+        button = QtWidgets.QPushButton(page.action)
+        button.clicked.connect(lambda: self._apply(page))
+        page.form.addRow(button)
+        page.changed.connect(self._wish)
+        self.tabs.addTab(page, page.title)
+        return button
+
+    @property
+    def page(self) -> Page:
+        return self.pages[self.tabs.currentIndex()]
+
+    def show_page(self, title: str) -> None:
+        """Brings the tab of that title to the front."""
+        self.tabs.setCurrentIndex([page.title for page in self.pages].index(title))
+
+    # What the painter does
+
+    def _apply(self, page: Page) -> None:
+        self.trouble.hide()
+        try:
+            operation = page.operation()
+        except Refused as refusal:
+            self._show_refusal(refusal)
+            return
+        self._studio.apply(operation)
+
+    def _wish(self) -> None:
+        """Asks for a preview of the page in front."""
+        if not self._shown or self._studio.jobs.current is not None:
+            return
+        try:
+            operation = self.page.preview()
+        except Refused as refusal:
+            self.preview.say(refusal.message)
+            return
+        if operation is not None:
+            self._studio.preview(operation)
+
+    def _change_history(self, change: str, *arguments: Any) -> None:
+        document = self._studio.host.active_document()
+        if document is not None:
+            getattr(self._studio.memories.of(document), change)(*arguments)
+            self._studio.memories.save(document)
+
+    # What Krita does
+
+    def showEvent(self, event: Any) -> None:
+        super().showEvent(event)
+        if not self._shown:
+            self._shown = True
+            self._studio.attach()
+            self._timer.start()
+            self.look()
+
+    def hideEvent(self, event: Any) -> None:
+        super().hideEvent(event)
+        if self._shown:
+            self._shown = False
+            self._timer.stop()
+            self._studio.detach()
+
+    def look(self) -> None:
+        """Follows the document in front; runs only while the docker is visible."""
+        document = self._studio.host.active_document()
+        layers = document.layers() if document is not None else []
+        for page in self.pages:
+            page.show_layers(layers, lambda layer: document.thumbnail(layer, THUMBNAIL))
+        active = document.active_layer() if document is not None else None
+        if active is not None and active.id != self._compared:
+            self._compared = active.id
+            self.preview.set_before(document.thumbnail(active.id, COMPARED))
+            self._show_missing()
+        self._show_memory()
+
+    # What is shown
+
+    def _show_connection(self, state: Any) -> None:
+        self.dot.show_state(state.kind)
+        self.connection.setText("\n".join(part for part in (state.message, state.remedy) if part))
+        self.connection.setToolTip(state.code)
+        self.fix_button.setVisible(state.kind in ("failed", "idle"))
+
+    def _show_models(self) -> None:
+        models, chosen = self._studio.models, self._studio.settings.model
+        self.model.clear()
+        default = models.find("")
+        self.model.addItem("Default (%s)" % default.name if default is not None else "Default", "")
+        for model in models.all:
+            self.model.addItem(model.name, model.name)
+            index = self.model.count() - 1
+            self.model.setItemData(index, model.problem or _model_text(model), Qt.ItemDataRole.ToolTipRole)
+            if model.problem:
+                self.model.model().item(index).setEnabled(False)
+        self.model.setCurrentIndex(max(0, self.model.findData(chosen)))
+        for page in self.pages:
+            page.show_model(models.find(chosen))
+        self._show_missing()
+
+    def _show_settings(self) -> None:
+        settings = self._studio.settings
+        self.preset.setCurrentIndex(max(0, self.preset.findData(settings.preset)))
+        self.paste.setCurrentIndex(max(0, self.paste.findData(settings.paste)))
+        self._show_models()
+
+    def _show_missing(self) -> None:
+        name = self._studio.missing_model()
+        text = "This layer was embedded with the model %s, which is not on this machine." % name
+        self.missing.setText(text + " Add it with `latentlayers models add`, or embed the layer again.")
+        self.missing.setVisible(bool(name))
+
+    def _show_memory(self) -> None:
+        document = self._studio.host.active_document()
+        self.history.show_memory(self._studio.memories.of(document) if document is not None else None)
+
+    def _show_job(self, job: Any) -> None:
+        if job is not self._studio.jobs.current:
+            return
+        self.cancel_button.setEnabled(True)
+        self.progress.setRange(0, job.progress.total)  # 0 shows that it works, but not how far it is
+        self.progress.setValue(job.progress.step)
+        self.status.setText(wording.job_text(job, self._studio.jobs.waiting))
+        if job.progress.preview is not None:
+            self.preview.show_image(raw_image(job.progress.preview))
+
+    def _show_end(self, job: Any) -> None:
+        if self._studio.jobs.current is None:
+            self._show_idle()
+        self.status.setText(wording.ended_text(job) if job.state != "failed" else "")
+        if job.state == "failed":
+            self.trouble.show_trouble(job.error.message, job.error.remedy, getattr(job.error, "reason", ""))
+        if job.deed is not None:
+            image = QtGui.QImage()
+            image.loadFromData(job.deed.thumbnail)
+            self.preview.show_image(image)
+
+    def _show_idle(self) -> None:
+        self.cancel_button.setEnabled(False)
+        self.progress.setRange(0, 1)
+        self.progress.setValue(0)
+
+    def _show_refusal(self, refusal: Refused) -> None:
+        self.trouble.show_trouble(refusal.message, refusal.remedy)
+
+
+def _choice(name: str) -> QtWidgets.QComboBox:
+    box = QtWidgets.QComboBox()
+    box.setAccessibleName(name)
+    box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    return box
+
+
+def _row(*widgets: QtWidgets.QWidget, stretch: QtWidgets.QWidget) -> QtWidgets.QHBoxLayout:
+    row = QtWidgets.QHBoxLayout()
+    for widget in widgets:
+        row.addWidget(widget, 1 if widget is stretch else 0)
+    return row
+
+
+def _model_text(model: Any) -> str:
+    return "%s, %d px, %s" % (model.family, model.resolution, model.licence or "licence unknown")

@@ -1,0 +1,42 @@
+"""How states read, in one place."""
+
+from __future__ import annotations
+
+from typing import Any
+
+PHASES = {
+    "reading": "Reading the layer",
+    "waiting": "Waiting for the daemon",
+    "loading": "Loading the model",
+    "embedding": "Embedding",
+    "drawing": "Drawing",
+}
+
+
+def job_text(job: Any, waiting: int) -> str:
+    """What an edit is doing: "Embedding Ada: step 40 of 200, 6 s left (1 more waiting)"."""
+    progress = job.progress
+    text = PHASES[progress.phase]
+    if progress.phase == "waiting" and progress.step:
+        text += ", %d before this" % progress.step
+    if progress.subject:
+        text += " %s" % progress.subject
+    if progress.phase == "embedding" and progress.total:
+        text += ": step %d of %d" % (progress.step, progress.total)
+        if progress.eta >= 0:
+            text += ", %s left" % duration(progress.eta)
+    return text + (" (%d more waiting)" % waiting if waiting else "")
+
+
+def duration(seconds: float) -> str:
+    """ "8 s" or "2 min"."""
+    return "%d s" % round(seconds) if seconds < 100 else "%d min" % round(seconds / 60)
+
+
+def ended_text(job: Any) -> str:
+    """What came of an edit."""
+    if job.state == "cancelled":
+        return "Cancelled."
+    if job.state == "done":
+        return " ".join(part for part in ("%s: done." % job.title, job.verdict) if part)
+    return str(job.error)
