@@ -18,6 +18,8 @@ from latentlayers.checkpoints.stylegan1 import STYLEGAN1
 from latentlayers.checkpoints.stylegan2 import STYLEGAN2
 from latentlayers.generators import Generator, GeneratorConfig
 
+# Trained weights stay below 1e4. Far larger ones, which flipped bits make, overflow where layers multiply them.
+MAX_WEIGHT = 1e8
 FAMILIES: Mapping[str, Family] = {family.name: family for family in (STYLEGAN1, STYLEGAN2)}
 
 
@@ -33,10 +35,14 @@ def mean_latent(generator: Generator) -> Tensor:
 
     The sample size is that of rosinality's generate.py; labels, where there are any, take turns.
     """
-    z = torch.from_numpy(np.random.RandomState(123).randn(4096, generator.z_dim)).float()
-    c = F.one_hot(torch.arange(4096) % generator.c_dim, generator.c_dim) if generator.c_dim else None
-    with torch.no_grad():
-        return generator.map(z, c)[:, 0].mean(dim=0)
+    random, means = np.random.RandomState(123), []
+    for first in range(0, 4096, 64):  # all at once, a small file of wide layers would need gigabytes
+        z = torch.from_numpy(random.randn(64, generator.z_dim)).float()
+        labels = torch.arange(first, first + 64)
+        c = F.one_hot(labels % generator.c_dim, generator.c_dim) if generator.c_dim else None
+        with torch.no_grad():
+            means.append(generator.map(z, c)[:, 0].mean(dim=0))
+    return torch.stack(means).mean(dim=0)
 
 
 def build(cfg: GeneratorConfig, arrays: Mapping[str, Tensor]) -> Generator:
@@ -47,7 +53,7 @@ def build(cfg: GeneratorConfig, arrays: Mapping[str, Tensor]) -> Generator:
             Only `mapping.w_avg` may be left out; it is then estimated.
 
     Raises:
-        CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN or infinity.
+        CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN, infinity or what overflows.
     """
     family = FAMILIES[cfg.family]
     family.check(cfg)
@@ -65,7 +71,7 @@ def build(cfg: GeneratorConfig, arrays: Mapping[str, Tensor]) -> Generator:
         elif name != W_AVG:
             raise corrupt(f"{name} is missing")
     if W_AVG not in arrays:
-        generator.w_avg.copy_(mean_latent(generator))
+        _fill(W_AVG, generator.w_avg, mean_latent(generator))
     return generator
 
 
@@ -84,6 +90,8 @@ def _fill(name: str, weight: Tensor, array: Tensor) -> None:
     if array.shape != weight.shape:
         raise corrupt(f"{name} has shape {list(array.shape)}, not {list(weight.shape)}")
     weight.copy_(array)
-    # A sum of finite float32 numbers cannot overflow in float64, so it is finite exactly if all of them are.
-    if not math.isfinite(weight.sum(dtype=torch.float64)):
+    least, greatest = weight.aminmax()  # both are NaN if one number is
+    if not (math.isfinite(least) and math.isfinite(greatest)):
         raise corrupt(f"{name} holds numbers that are not finite")
+    if max(-least, greatest) > MAX_WEIGHT:
+        raise corrupt(f"{name} holds numbers from {least:.3g} to {greatest:.3g}, which no network can use")

@@ -44,22 +44,27 @@ class Stream:
             Budget(size + SPARE_BYTES),
         )
 
-    def take(self, n: int) -> Blob:
-        """Pass over n bytes, which stay in the file. Raises EOFError if there are fewer."""
-        if not 0 <= n <= self._end - self._at:
-            raise EOFError(f"it ends {n - (self._end - self._at)} bytes early")
-        self._at += n
-        return Blob(self._file, self._at - n, n, self.costs)
-
     def read(self, n: int) -> bytes:
         """Exactly n bytes. Raises EOFError if there are fewer."""
-        return bytes(self.take(n).read())
+        self._file.seek(self._pass_over(n))
+        return self._file.read(n)
+
+    def take(self, n: int) -> Blob:
+        """As `read`, but the bytes stay in the file."""
+        return Blob(self._file, self._pass_over(n), n, self.costs)
 
     def readline(self) -> bytes:
         self._file.seek(self._at)
         line = self._file.readline(min(MAX_LINE, self._end - self._at))
         self._at += len(line)
         return line
+
+    def _pass_over(self, n: int) -> int:
+        begin = self._at
+        if not 0 <= n <= self._end - begin:
+            raise EOFError(f"it ends {n - (self._end - begin)} bytes early")
+        self._at = begin + n
+        return begin
 
 
 @dataclass(frozen=True, eq=False)

@@ -102,6 +102,8 @@ class Unpickler:
 
     def _argument(self, opcode: pickletools.OpcodeInfo) -> Any:
         """What stands behind an instruction; runs of bytes stay in the file."""
+        if opcode.arg is None:
+            return None
         if opcode.name in BYTES:
             return self._stream.take(self._length(BYTES[opcode.name]))
         if opcode.name in TEXTS:
@@ -114,7 +116,7 @@ class Unpickler:
             return text
         if opcode.name in ("GLOBAL", "INST"):
             return self._line(), self._line()
-        return opcode.arg.reader(cast(IO[bytes], self._stream)) if opcode.arg else None
+        return opcode.arg.reader(cast(IO[bytes], self._stream))
 
     def _line(self) -> str:
         line = self._stream.readline()
