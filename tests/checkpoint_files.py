@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from latentlayers.generators import StyleGAN2, StyleGAN2Config
+from latentlayers.generators import Generator, StyleGAN2, StyleGAN2Config
 from torch import Tensor
 
 FOLDER = Path(__file__).parent / "data" / "checkpoints"
@@ -31,6 +31,11 @@ def reference_outputs(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
     with np.load(FOLDER / f"{name}.npz") as arrays:
         meta = json.loads(str(arrays["meta_json"]))
         return {key: torch.from_numpy(arrays[key]) for key in arrays.files if key != "meta_json"}, meta
+
+
+def reference_family(name: str) -> str:
+    """The family that a reference's file name begins with."""
+    return f"stylegan{name[2]}" if name.startswith("sg") else "stylegan2"
 
 
 def small_config(**changes: Any) -> StyleGAN2Config:
@@ -146,7 +151,7 @@ def pickle_text(text: str) -> bytes:
     return b"X" + len(text.encode()).to_bytes(4, "little") + text.encode()
 
 
-def equal_weights(a: StyleGAN2, b: StyleGAN2) -> bool:
+def equal_weights(a: Generator, b: Generator) -> bool:
     ours, theirs = a.state_dict(), b.state_dict()
     return ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
 

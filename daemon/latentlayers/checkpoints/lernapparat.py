@@ -24,12 +24,13 @@ from latentlayers.checkpoints.stylegan1 import (
     rgb_kernel,
     style_bias,
 )
-from latentlayers.checkpoints.stylegan2 import MAX_SIDES, resample_taps
+from latentlayers.checkpoints.stylegan2 import resample_taps
 from latentlayers.generators import StyleGAN1Config
 
 SOURCE_FORMAT = "lernapparat"
 FIRST_DENSE = "g_mapping.dense0.weight"
 BLUR = "g_synthesis.blocks.8x8.conv0_up.intermediate.kernel"
+MAX_SIDE = 1024  # of the largest one there is; the noise maps we add are not backed by bytes of the file
 MEAN = "truncation.avg_latent"  # the notebook's optional module
 
 
@@ -50,7 +51,7 @@ def read(value: Any, budget: Budget) -> Network | None:
 
     layers = g.count("g_mapping.dense{}.weight")
     sides = [4]
-    while f"g_synthesis.blocks.{sides[-1] * 2}x{sides[-1] * 2}.conv1.weight" in g and len(sides) < MAX_SIDES:
+    while f"g_synthesis.blocks.{sides[-1] * 2}x{sides[-1] * 2}.conv1.weight" in g and sides[-1] < MAX_SIDE:
         sides.append(sides[-1] * 2)
 
     arrays: dict[str, Tensor] = {}
@@ -61,7 +62,6 @@ def read(value: Any, budget: Budget) -> Network | None:
     for side in sides:
         source, ours = f"g_synthesis.blocks.{side}x{side}", f"synthesis.b{side}"
         for j in range(2):
-            budget.spend(side**2)
             arrays[f"{ours}.conv{j}.noise_const"] = torch.from_numpy(noise.randn(side, side)).float()
             arrays |= _epilogue(g, f"{source}.epi{j + 1}", f"{ours}.conv{j}")
         if side == 4:
