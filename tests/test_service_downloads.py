@@ -90,6 +90,7 @@ def test_an_official_file_is_downloaded_converted_and_keeps_its_licence(
     header = read_header(daemon.paths.models / "metfaces-1024" / "generator.safetensors")
     assert (header.name, header.licence, header.source_sha256) == (model.name, official.licence, SHA256)
     assert official.url in header.provenance
+    assert f"{server.root}/mirror/metfaces.pkl" in header.provenance
     assert any(SHA256 in event.notice for event in events)
     assert not downloads(daemon)
     assert entry(daemon, "metfaces-1024").installed

@@ -55,7 +55,7 @@ class CatalogueEntry:
     @property
     def provenance(self) -> str:
         """What to write into the converted model."""
-        return f"{self.title}, by {self.by}; downloaded from {self.url}"
+        return f"{self.title}, by {self.by}; published at {self.url}"
 
 
 @lru_cache(maxsize=1)

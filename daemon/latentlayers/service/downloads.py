@@ -128,10 +128,14 @@ class Downloads:
                 f"{entry.name} is under the licence: {entry.licence}.",
                 f"Read {entry.licence_url} and, if you agree, accept it (--accept-licence).",
             )
-        job = pb.ImportModelRequest(
-            name=request.name or entry.name, licence=entry.licence, provenance=entry.provenance, domain=entry.domain
-        )
         address = entry.address(request.mirror or self._config.download_mirror)
+        way = "" if address == entry.url else f", downloaded from {shown(to_fetch(address))}"
+        job = pb.ImportModelRequest(
+            name=request.name or entry.name,
+            licence=entry.licence,
+            provenance=entry.provenance + way,
+            domain=entry.domain,
+        )
         # Who names a hash of their own wants that file, whatever the catalogue's has.
         size = 0 if sha256 else entry.size
         return Wanted(entry.url, address, job, size, sha256 or entry.sha256, entry.kind == "features")

@@ -31,14 +31,16 @@ class KnownHashes:
             )
 
     def record(self, address: str, sha256: str) -> bool:
-        """Remembers the hash; whether it is news."""
+        """Remembers the hash; whether that is news. On a full disk it is not remembered, which stops nothing."""
         known = self._load()
         if known.get(address) == sha256:
             return False
         temporary = self._path.with_suffix(".tmp")
-        temporary.write_text(json.dumps({**known, address: sha256}, indent=1))
-        temporary.replace(self._path)
-        return True
+        with suppress(OSError):
+            temporary.write_text(json.dumps({**known, address: sha256}, indent=1))
+            temporary.replace(self._path)
+            return True
+        return False
 
     def _load(self) -> dict[str, str]:
         with suppress(OSError, ValueError):
