@@ -133,7 +133,9 @@ def contract_of_daemon() -> tuple[str, bytes]:
         from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
         from grpc_health.v1 import health_pb2
     except ImportError as error:
-        raise BuildError(f"{error}. Run this with the environment's Python, which `bootstrap.py install` makes.") from None
+        raise BuildError(
+            f"{error}. Run this with the environment's Python, which `bootstrap.py install` makes."
+        ) from None
     ours = [
         importlib.import_module(f"latentlayers.v1.{path.stem}")
         for path in sorted((DAEMON / "latentlayers" / "v1").glob("*_pb2.py"))
@@ -210,7 +212,10 @@ def rewrite(source: str) -> str:
     source = re.sub(rf"^(\s*)import ({names})(?=\s|$)", rf"\1from {PREFIX} import \2", source, flags=re.MULTILINE)
     # `import a.b` makes `a` known, which the code then uses as `a.b.c`.
     return re.sub(
-        rf"^(\s*)import (({names})\.[\w.]+)", rf"\1import {PREFIX}.\2; from {PREFIX} import \3", source, flags=re.MULTILINE
+        rf"^(\s*)import (({names})\.[\w.]+)",
+        rf"\1import {PREFIX}.\2; from {PREFIX} import \3",
+        source,
+        flags=re.MULTILINE,
     )
 
 

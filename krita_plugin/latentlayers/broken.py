@@ -5,7 +5,7 @@ import traceback
 
 from krita import DockWidget, DockWidgetFactory, DockWidgetFactoryBase, Krita
 
-from .qt import QtCore, QtWidgets
+from .qt import QtWidgets
 
 OLDEST = (3, 8)
 
@@ -40,15 +40,12 @@ def show(error):
             self.setWindowTitle("Latent Layers")
             body = QtWidgets.QWidget(self)
             layout = QtWidgets.QVBoxLayout(body)
-            for sentence in (what, remedy):
-                label = QtWidgets.QLabel(sentence, body)
-                label.setWordWrap(True)
-                label.setTextFormat(QtCore.Qt.TextFormat.PlainText)
-                layout.addWidget(label)
+            text = QtWidgets.QPlainTextEdit(what + "\n\n" + remedy, body)
+            text.setReadOnly(True)
+            layout.addWidget(text)
             copy = QtWidgets.QPushButton("Copy Details", body)
             copy.clicked.connect(lambda: QtWidgets.QApplication.clipboard().setText(report))
             layout.addWidget(copy)
-            layout.addStretch(1)
             self.setWidget(body)
 
         def canvasChanged(self, canvas):

@@ -13,6 +13,7 @@ from .state.studio import Studio
 from .ui import wording
 from .ui.dialog import PageDialog
 from .ui.docker import Panel
+from .ui.icons import icon
 from .ui.pages import DirectionPage, ExpressionPage, MorphPage, Page, StylePage
 from .wire import Daemon
 from .wire import messages as pb
@@ -28,7 +29,7 @@ class LatentLayers(Extension):  # type: ignore[misc]  # krita is only known insi
         super().__init__(parent)
         self.studio = Studio(host, Daemon(self), pb, self)
         self.studio.refused.connect(lambda refusal: host.show_message(refusal.message))
-        self.studio.jobs.ended.connect(lambda job: host.show_message(wording.ended_text(job)))
+        self.studio.jobs.ended.connect(lambda job: host.show_message(wording.brief_text(job)))
         notifier = parent.notifier()
         notifier.setActive(True)
         notifier.applicationClosing.connect(self.studio.close)
@@ -45,6 +46,7 @@ class LatentLayers(Extension):  # type: ignore[misc]  # krita is only known insi
 
         def add(name: str, text: str, act: Callable[[], object]) -> Any:
             action = window.createAction("latentlayers_" + name, text, "tools/" + MENU)
+            action.setIcon(icon(name))
             action.triggered.connect(lambda _checked=False: act())
             return action
 

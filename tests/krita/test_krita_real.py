@@ -1,0 +1,50 @@
+"""The zip in real Krita."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+
+import pytest
+from conftest import FAKE_WORKER
+from latentlayers import __version__
+from rig import Rig, missing
+from running_daemon import RunningDaemon, StartDaemon, eventually
+
+pytestmark = [
+    pytest.mark.krita,
+    pytest.mark.skipif(
+        bool(missing()) and not os.environ.get("LATENTLAYERS_REQUIRE_KRITA"),
+        reason=f"not on this machine: {', '.join(missing())}",
+    ),
+]
+
+
+def test_the_plugin_loads_and_reaches_the_daemon(plugin_folder: Path, daemon: RunningDaemon, tmp_path: Path) -> None:
+    outcome = Rig(plugin_folder, tmp_path).run("scenarios/call.py", environ={"LATENTLAYERS_HOME": str(daemon.home)})
+    assert outcome.ok, outcome.report()
+    assert outcome.result["ends"] == ["done"]
+    assert outcome.result["versions"] == [__version__]
+    assert outcome.result["state"] == "connected"
+    assert outcome.result["foreign"] == []
+
+
+def test_krita_quits_cleanly_during_a_call(plugin_folder: Path, start_daemon: StartDaemon, tmp_path: Path) -> None:
+    daemon = start_daemon(worker_command=(sys.executable, str(FAKE_WORKER)), cancel_grace_s=20.0)
+    outcome = Rig(plugin_folder, tmp_path).run(
+        "scenarios/quit_during_call.py",
+        environ={"LATENTLAYERS_HOME": str(daemon.home)},
+        words="steps:100000:0.01",
+    )
+    assert outcome.ok, outcome.report()
+    eventually(lambda: "CANCEL" in (daemon.home / "journal").read_text())
+
+
+def test_a_plugin_with_a_part_missing_says_so_in_a_docker(own_plugin_folder: Path, tmp_path: Path) -> None:
+    (own_plugin_folder / "latentlayers" / "_vendor" / "messages.bin").unlink()
+    outcome = Rig(own_plugin_folder, tmp_path).run("scenarios/broken.py")
+    assert outcome.ok, outcome.report()
+    (text,) = outcome.result
+    assert "messages.bin" in text
+    assert "import it" in text
