@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any, Iterator, Sequence
 
 from krita import Krita
@@ -12,6 +13,7 @@ from .colour import ColourSpace, convert
 from .pixels import Pixels, grey_pixels, scaled
 
 ANNOTATION_TITLE = "Latent Layers"
+ACTIVE_POLL_MS = 10
 # Their pixelData is empty or a mask: what they show is their projection.
 MASK_KINDS = ("transparencymask", "filtermask", "transformmask", "selectionmask", "colorizemask")
 
@@ -128,8 +130,7 @@ class Document:
         """Adds a paint layer above another, at `bounds`; one undo step. Returns its id."""
         source = self._node(layer)
         made = self._paint_layer(name, pixels, bounds)
-        source.parentNode().addChildNode(made, source)
-        self.handle.refreshProjection()
+        self._add_above(source, made)
         return _id(made)
 
     def insert_group_above(
@@ -142,9 +143,14 @@ class Document:
             child = self._paint_layer(child_name, pixels, bounds)
             child.setVisible(index == shown)
             group.addChildNode(child, None)
-        source.parentNode().addChildNode(group, source)
-        self.handle.refreshProjection()
+        self._add_above(source, group)
         return _id(group)
+
+    def _add_above(self, source: Any, made: Any) -> None:
+        source.parentNode().addChildNode(made, source)
+        self.handle.refreshProjection()
+        # Krita activates what was added, but the painter goes on with the layer that is being edited.
+        _activate_after(self, _id(source), _id(made))
 
     def _paint_layer(self, name: str, pixels: Pixels, bounds: Bounds) -> Any:
         """A layer with these pixels that is not in the document yet, so that adding it is the only undo step."""
@@ -189,6 +195,18 @@ class Document:
         if node is None:
             raise Refused("The layer is no longer there.", "Undo its removal, or choose another layer.")
         return node
+
+
+def _activate_after(document: Document, layer: str, passing: str, tries: int = 100) -> None:
+    """Makes `layer` active once Krita has made `passing` active, which it does some turns of its event loop later."""
+    if tries == 0 or not (document.has_layer(layer) and document.has_layer(passing)):
+        return
+    active = document.active_layer()
+    if active is not None and active.id == passing:
+        document.activate(layer)
+    else:
+        again = functools.partial(_activate_after, document, layer, passing, tries - 1)
+        QtCore.QTimer.singleShot(ACTIVE_POLL_MS, again)
 
 
 def _id(node: Any) -> str:

@@ -35,6 +35,12 @@ class Pixels:
         if len(self.data) != self.width * self.height * BYTES[self.depth]:
             raise ValueError("%d bytes are not %dx%d of %s" % (len(self.data), self.width, self.height, self.depth))
 
+    def image(self) -> QtGui.QImage:
+        """A copy for display."""
+        stride = self.width * BYTES[self.depth]
+        image = QtGui.QImage(self.data, self.width, self.height, stride, FORMATS[self.depth])
+        return image.rgbSwapped() if self.depth == "U16" else image.copy()
+
     @property
     def fingerprint(self) -> str:
         """Changes whenever a pixel does."""
@@ -67,16 +73,9 @@ def packed(image: QtGui.QImage, row_bytes: int) -> bytes:
     return b"".join(data[start : start + row_bytes] for start in range(0, len(data), stride))
 
 
-def to_image(pixels: Pixels) -> QtGui.QImage:
-    """A copy for display."""
-    stride = pixels.width * BYTES[pixels.depth]
-    image = QtGui.QImage(pixels.data, pixels.width, pixels.height, stride, FORMATS[pixels.depth])
-    return image.rgbSwapped() if pixels.depth == "U16" else image.copy()
-
-
 def png(pixels: Pixels, side: int) -> bytes:
     """A small PNG, no side longer than `side`."""
-    image = to_image(pixels).scaled(
+    image = pixels.image().scaled(
         side, side, Qt.AspectRatioMode.KeepAspectRatio, Qt.TransformationMode.SmoothTransformation
     )
     buffer = QtCore.QBuffer()

@@ -124,6 +124,19 @@ class Studio(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
             return
         self.live.show(operation, document, layer.id, self.settings.model)
 
+    def before(self, side: int) -> Any:
+        """What a preview is compared with: the part of the active layer that the model draws, as an image, or all of
+        it where that is not known; None without a layer. No side is longer than `side` pixels."""
+        try:
+            document, layer = self.target()
+            code = self.memories.of(document).code(layer.id, self.models.digest(self.settings.model))
+            bounds = code.square.bounds.intersected(document.bounds) if code is not None else None
+            if bounds is None or bounds.is_empty:
+                return document.thumbnail(layer.id, side)
+            return document.read(layer.id, bounds, side).image()
+        except Refused:
+            return None
+
     def missing_model(self) -> str:
         """Name of the model that the active layer was embedded with, if it is not on this machine; else ""."""
         try:

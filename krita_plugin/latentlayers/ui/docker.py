@@ -12,6 +12,7 @@ from .controls import Dot, Trouble
 from .history import History
 from .pages import PAGES, Page, raw_image
 from .preview import Preview
+from .tabs import IconTabs
 
 LOOK_EVERY_MS = 500  # Krita tells nobody when layers are renamed, moved or removed
 THUMBNAIL = 24
@@ -68,11 +69,10 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.missing.setWordWrap(True)
         self.missing.hide()
 
-        self.tabs = QtWidgets.QTabWidget()
-        self.tabs.setUsesScrollButtons(True)
+        self.tabs = IconTabs()
         self.pages = [kind() for kind in PAGES]
         self.apply_buttons = [self._add_page(page) for page in self.pages]
-        self.tabs.currentChanged.connect(lambda _index: self._wish())
+        self.tabs.changed.connect(lambda _index: self._wish())
 
         self.preview = Preview()
         self.progress = QtWidgets.QProgressBar()
@@ -109,16 +109,16 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         button.clicked.connect(lambda: self._apply(page))
         page.form.addRow(button)
         page.changed.connect(self._wish)
-        self.tabs.addTab(page, page.title)
+        self.tabs.add(page, page.title, page.icon)
         return button
 
     @property
     def page(self) -> Page:
-        return self.pages[self.tabs.currentIndex()]
+        return self.pages[self.tabs.index]
 
     def show_page(self, title: str) -> None:
         """Brings the tab of that title to the front."""
-        self.tabs.setCurrentIndex([page.title for page in self.pages].index(title))
+        self.tabs.show_page([page.title for page in self.pages].index(title))
 
     # What the painter does
 
@@ -175,9 +175,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         active = document.active_layer() if document is not None else None
         if active is not None and active.id != self._compared:
             self._compared = active.id
-            self.preview.set_before(document.thumbnail(active.id, COMPARED))
             self._show_missing()
-        self._show_memory()
+            self._show_memory()
 
     # What is shown
 
@@ -216,6 +215,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.missing.setVisible(bool(name))
 
     def _show_memory(self) -> None:
+        self.preview.set_before(self._studio.before(COMPARED) if self._shown else None)
         document = self._studio.host.active_document()
         self.history.show_memory(self._studio.memories.of(document) if document is not None else None)
 

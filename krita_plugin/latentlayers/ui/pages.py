@@ -23,14 +23,14 @@ class Page(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which de
     """Controls of one operation.
 
     Attributes:
-        title: of its tab; action: on its button.
+        title, icon: of its tab; action: on its button.
         pickers: its layer pickers, which the owner keeps up to date.
 
     Signals:
         changed(): the operation is another, also while dragging.
     """
 
-    title = ""
+    title = icon = ""
     action = "Apply"
     changed = Signal()
 
@@ -92,7 +92,7 @@ def _layer(picker: LayerPicker) -> str:
 
 
 class EmbedPage(Page):
-    title, action = "Embed", "Embed layer"
+    title, icon, action = "Embed", "embed", "Embed layer"
 
     def __init__(self) -> None:
         super().__init__()
@@ -105,7 +105,7 @@ class EmbedPage(Page):
 
 
 class MorphPage(Page):
-    title, action = "Morph", "Morph"
+    title, icon, action = "Morph", "morph", "Morph"
 
     def __init__(self) -> None:
         super().__init__()
@@ -123,7 +123,7 @@ class MorphPage(Page):
 
 
 class StylePage(Page):
-    title, action = "Style", "Give style"
+    title, icon, action = "Style", "crossover", "Give style"
 
     def __init__(self) -> None:
         super().__init__()
@@ -143,7 +143,7 @@ class StylePage(Page):
 
 
 class ExpressionPage(Page):
-    title, action = "Expression", "Transfer expression"
+    title, icon, action = "Face", "expression", "Transfer expression"
 
     def __init__(self) -> None:
         super().__init__()
@@ -162,7 +162,7 @@ class ExpressionPage(Page):
 
 
 class DirectionPage(Page):
-    title, action = "Direction", "Apply direction"
+    title, icon, action = "Direction", "direction", "Apply direction"
     UNSUPERVISED = 10  # of each kind; they have no names of their own
 
     def __init__(self) -> None:
@@ -171,7 +171,7 @@ class DirectionPage(Page):
         self.name.setAccessibleName("Direction")
         self.name.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.form.addRow("Direction", self.name)
-        self.strength = self.add_slider("Strength", -5, 5, 1, suffix="", shown=1)
+        self.strength = self.add_slider("Strength", -3, 3, 1, suffix="", shown=1)
         self.count = self.add_count()
 
     def show_model(self, model: Any) -> None:

@@ -33,6 +33,11 @@ def duration(seconds: float) -> str:
     return "%d s" % round(seconds) if seconds < 100 else "%d min" % round(seconds / 60)
 
 
+def brief_text(job: Any) -> str:
+    """What came of an edit, in a few words over the canvas."""
+    return "%s: %s" % (job.title, job.error if job.state == "failed" else job.state)
+
+
 def ended_text(job: Any) -> str:
     """What came of an edit."""
     if job.state == "cancelled":
