@@ -45,12 +45,12 @@ def mean_latent(generator: Generator) -> Tensor:
     return torch.stack(means).mean(dim=0)
 
 
-def build(cfg: GeneratorConfig, arrays: Mapping[str, Tensor]) -> Generator:
+def build(cfg: GeneratorConfig, arrays: dict[str, Tensor]) -> Generator:
     """The generator with these weights, in float32 on the CPU, frozen.
 
     Args:
         arrays: one for each entry of the generator's state_dict that is not `Family.derived`, in any floating dtype.
-            Only `mapping.w_avg` may be left out; it is then estimated.
+            Only `mapping.w_avg` may be left out; it is then estimated. Emptied, so that a network is in memory once.
 
     Raises:
         CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN, infinity or what overflows.
@@ -62,15 +62,16 @@ def build(cfg: GeneratorConfig, arrays: Mapping[str, Tensor]) -> Generator:
     with _Uninitialised():
         generator = family.make(cfg)
     state = {name: tensor for name, tensor in generator.state_dict().items() if not family.derived(name)}
+    estimated = W_AVG not in arrays
     for name in arrays:
         if name not in state:
             raise corrupt(f"{name:.100} has no place in this network")
     for name, weight in state.items():
         if name in arrays:
-            _fill(name, weight, arrays[name])
+            _fill(name, weight, arrays.pop(name))
         elif name != W_AVG:
             raise corrupt(f"{name} is missing")
-    if W_AVG not in arrays:
+    if estimated:
         _fill(W_AVG, generator.w_avg, mean_latent(generator))
     return generator
 

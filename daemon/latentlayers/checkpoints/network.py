@@ -22,14 +22,14 @@ MAX_NAME = 100
 
 @dataclass(frozen=True)
 class Network:
-    """A generator as read from a foreign file; `build.build` checks `arrays` against `config`.
+    """A generator as read from a foreign file; `build.build` checks `arrays` against `config`, and empties it.
 
     Attributes:
         note: what its owner should know about the reading, a clause; "" is nothing.
     """
 
     config: GeneratorConfig
-    arrays: Mapping[str, Tensor]
+    arrays: dict[str, Tensor]
     source_format: str
     note: str = ""
 
