@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from latentlayers.cli import models_add, models_export
+from latentlayers.cli import models_add, models_export, models_show
 from latentlayers.cli import options as opt
 from latentlayers.cli.output import print_json, table
 from latentlayers.cli.session import open_client
@@ -22,6 +22,7 @@ commands = typer.Typer(help="The models the daemon can use.", rich_markup_mode=N
 def register(app: typer.Typer) -> None:
     models_add.register(commands)
     models_export.register(commands)
+    models_show.register(commands)
     app.add_typer(commands, name="models")
 
 
@@ -42,19 +43,11 @@ def list_(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
 
 
 @commands.command()
-def show(name: Name, json: opt.JsonFlag = False, address: opt.Address = None) -> None:
-    """Show a model's architecture, licence, origin and directions."""
-    with open_client(address) as client:
-        model = client.models.get(name)
-    if json:
-        print_json({"model": asdict(model)})
-    else:
-        print(table(_details(model)))
-
-
-@commands.command()
 def remove(name: Name, json: opt.JsonFlag = False, address: opt.Address = None) -> None:
-    """Delete a model's file; a model that came with the program stays."""
+    """Delete a model, and the file it was converted from if that lies in the models folder.
+
+    A model that came with the program stays.
+    """
     with open_client(address) as client:
         client.models.remove(name)
     if json:
@@ -65,20 +58,3 @@ def remove(name: Name, json: opt.JsonFlag = False, address: opt.Address = None) 
 
 def _row(model: ModelInfo, is_default: bool) -> tuple[str, str, str]:
     return ("*" if is_default else " ", model.name, model.problem or model_summary(model))
-
-
-def _details(model: ModelInfo) -> list[tuple[str, str]]:
-    rows = [
-        ("Name", model.name + (" (shipped)" if model.shipped else "")),
-        ("Problem", model.problem),
-        ("Network", f"{model.family}, {model.resolution} px"),
-        ("Latent", f"{model.num_ws} rows of {model.w_dim} in w+, z of {model.z_dim}"),
-        ("Labels", str(model.c_dim) if model.c_dim else ""),
-        ("Trained on", model.domain or "unknown"),
-        ("Licence", model.licence or "unknown"),
-        ("Origin", model.provenance or "unknown"),
-        ("Directions", ", ".join((*model.directions, "sefa-1 …", "pca-1 …"))),
-        ("sha256", model.digest),
-    ]
-    shown = ("Name", "Problem") if model.problem else tuple(key for key, _ in rows)
-    return [(key, value) for key, value in rows if value and key in shown]

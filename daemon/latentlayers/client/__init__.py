@@ -2,7 +2,7 @@
 
 from latentlayers.client.client import Client
 from latentlayers.client.events import EditResult, Embedded, EmbedResult, Event, Image, Notice, Progress
-from latentlayers.client.info import EmbeddingInfo, Latent, ModelInfo, ModelList, Status
+from latentlayers.client.info import EmbeddingInfo, Latent, LayerInfo, ModelDescription, ModelInfo, ModelList, Status
 from latentlayers.client.operations import (
     ApplyDirection,
     Crossover,
@@ -32,6 +32,8 @@ __all__ = [
     "EventStream",
     "Image",
     "Latent",
+    "LayerInfo",
+    "ModelDescription",
     "ModelInfo",
     "ModelList",
     "Morph",

@@ -178,6 +178,55 @@ class ModelInfo:
 
 
 @dataclass(frozen=True)
+class LayerInfo:
+    """One layer of a generator; meanings and units as in `latentlayers.v1.Layer`."""
+
+    name: str
+    kind: str
+    rows: tuple[int, ...]
+    resolution: int
+    channels_in: int
+    channels_out: int
+    kernel: int
+    noise: int
+    parameters: int
+
+    @classmethod
+    def from_wire(cls, m: model_service_pb2.Layer) -> LayerInfo:
+        return cls(
+            name=m.name,
+            kind=m.kind,
+            rows=tuple(m.rows),
+            resolution=m.resolution,
+            channels_in=m.channels_in,
+            channels_out=m.channels_out,
+            kernel=m.kernel,
+            noise=m.noise,
+            parameters=m.parameters,
+        )
+
+
+@dataclass(frozen=True)
+class ModelDescription:
+    """How a model is built; without layers if it cannot be used.
+
+    Attributes:
+        layers: in the order in which they are used, the mapping network's first.
+        parameters: of all layers; file_size: of the generator, in bytes.
+    """
+
+    model: ModelInfo
+    layers: tuple[LayerInfo, ...]
+    parameters: int
+    file_size: int
+
+    @classmethod
+    def from_wire(cls, m: model_service_pb2.DescribeModelResponse) -> ModelDescription:
+        layers = tuple(map(LayerInfo.from_wire, m.layers))
+        return cls(ModelInfo.from_wire(m.model), layers, m.parameters, m.file_size)
+
+
+@dataclass(frozen=True)
 class ModelList:
     """All models, and the name of the one that is used when none is named ("" if there is none)."""
 

@@ -10,7 +10,7 @@ import grpc
 
 from latentlayers.client.adding import AddEvent, CatalogueInfo, add_event_from_wire
 from latentlayers.client.connection import Connection
-from latentlayers.client.info import ModelInfo, ModelList
+from latentlayers.client.info import ModelDescription, ModelInfo, ModelList
 from latentlayers.client.wire_errors import typed
 from latentlayers.v1 import model_service_pb2 as pb
 from latentlayers.v1 import model_service_pb2_grpc
@@ -64,6 +64,12 @@ class Models:
             source=os.fspath(source), name=name, sha256=sha256, licence_accepted=accept_licence, mirror=mirror
         )
         return _added(self._stub.AddModel(request, timeout=self._timeout))
+
+    def describe(self, name: str = "") -> ModelDescription:
+        """How a model is built, layer by layer; without a name, the default one."""
+        with typed():
+            answer = self._stub.DescribeModel(pb.DescribeModelRequest(name=name), timeout=self._timeout)
+        return ModelDescription.from_wire(answer)
 
     def import_(self, path: str | os.PathLike[str], name: str = "") -> ModelInfo:
         """Converts a checkpoint file on the daemon's machine and keeps it; nothing in the file is executed."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
+from latentlayers.checkpoints.layers import Layer
 from latentlayers.library.embeddings import Embedding, EmbeddingInfo
 from latentlayers.library.models import ModelEntry
 from latentlayers.v1 import latent_pb2, model_service_pb2, picture_pb2
@@ -76,3 +79,7 @@ def model_to_proto(entry: ModelEntry, *, loaded: bool) -> model_service_pb2.Mode
         source_format=entry.source_format,
         source_sha256=entry.source_sha256,
     )
+
+
+def layer_to_proto(layer: Layer) -> model_service_pb2.Layer:
+    return model_service_pb2.Layer(**asdict(layer))

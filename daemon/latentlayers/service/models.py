@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
 import grpc.aio
 
-from latentlayers.engine.describe import model_to_proto
+from latentlayers.checkpoints.layers import read_layers
+from latentlayers.engine.describe import layer_to_proto, model_to_proto
 from latentlayers.errors import InvalidInput
 from latentlayers.library.models import ModelEntry
 from latentlayers.service.calls import Calls
@@ -34,6 +36,16 @@ class ModelServicer(rpc.ModelServiceServicer):
 
     async def GetModel(self, request: pb.GetModelRequest, context: Context) -> pb.GetModelResponse:
         return pb.GetModelResponse(model=self._model(await self._catalogue.get(request.name)))
+
+    async def DescribeModel(self, request: pb.DescribeModelRequest, context: Context) -> pb.DescribeModelResponse:
+        entry = await self._catalogue.get(request.name)
+        layers = () if entry.problem else await asyncio.to_thread(read_layers, entry.path)
+        return pb.DescribeModelResponse(
+            model=self._model(entry),
+            layers=map(layer_to_proto, layers),
+            parameters=sum(layer.parameters for layer in layers),
+            file_size=await asyncio.to_thread(_size, entry.path),
+        )
 
     async def WatchModels(
         self, request: pb.WatchModelsRequest, context: Context
@@ -91,3 +103,11 @@ class ModelServicer(rpc.ModelServiceServicer):
 
     def _model(self, entry: ModelEntry) -> pb.Model:
         return model_to_proto(entry, loaded=entry.name in self._supervisor.status.models)
+
+
+def _size(path: Path) -> int:
+    """In bytes; 0 if the file is not there, as where a link leads nowhere."""
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
