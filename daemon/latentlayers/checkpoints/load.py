@@ -12,7 +12,7 @@ from latentlayers.checkpoints.build import build
 from latentlayers.checkpoints.container import read_value
 from latentlayers.checkpoints.header import METADATA_KEY, ModelHeader, digest, read_layout
 from latentlayers.checkpoints.inert import ALLOWED
-from latentlayers.checkpoints.limits import Budget
+from latentlayers.checkpoints.limits import SPARE_BYTES, Budget
 from latentlayers.checkpoints.native import load_generator_native, stored_tensors
 from latentlayers.checkpoints.network import Network
 from latentlayers.checkpoints.nvidia_names import init_kwargs
@@ -66,7 +66,7 @@ def _is_safetensors(file: BinaryIO) -> bool:
 
 
 def _convert(value: Any, size: int, settings: Mapping[str, Any] | None = None) -> Network:
-    budget = Budget(size)
+    budget = Budget(size + SPARE_BYTES)
     for read in (nvidia.read, tensorflow.read, lernapparat.read, partial(state_dicts.read, settings=settings)):
         network = read(value, budget)
         if network is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -39,7 +38,7 @@ class Arrays:
 
     Args:
         named: values that may be arrays, numbers, or anything else.
-        budget: how many numbers may be read in all; the file's size in bytes is a generous choice.
+        budget: how many bytes the arrays may have in all, however often the file refers to the same ones.
     """
 
     def __init__(self, named: Mapping[Any, Any], budget: Budget) -> None:
@@ -57,9 +56,11 @@ class Arrays:
 
     def get(self, name: str, ndim: int | None = None) -> Tensor:
         """The array, in the file's dtype. Raises as `shape` does."""
-        self._budget.spend(math.prod(self.shape(name, ndim)))
+        self.shape(name, ndim)
         value = self._named[name]
-        return torch.tensor(value) if type(value) is float else self._lazy(name).load()
+        array = torch.tensor(value) if type(value) is float else self._lazy(name).load()
+        self._budget.spend(array.numel() * array.itemsize)
+        return array
 
     def count(self, pattern: str, first: int = 0) -> int:
         """How many of pattern.format(first), pattern.format(first + 1), ... there are without a gap."""
