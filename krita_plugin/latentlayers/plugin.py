@@ -14,7 +14,9 @@ from .ui import wording
 from .ui.dialog import PageDialog
 from .ui.docker import Panel
 from .ui.icons import icon
+from .ui.library import LibraryDialog
 from .ui.pages import DirectionPage, ExpressionPage, MorphPage, Page, StylePage
+from .ui.settings import SettingsDialog
 from .wire import Daemon
 from .wire import messages as pb
 
@@ -33,7 +35,7 @@ class LatentLayers(Extension):  # type: ignore[misc]  # krita is only known insi
         notifier = parent.notifier()
         notifier.setActive(True)
         notifier.applicationClosing.connect(self.studio.close)
-        self._dialogs: list[PageDialog] = []
+        self._dialogs: list[Any] = []  # each until it is closed
 
     def setup(self) -> None:
         """Krita calls it once the plugin is loaded; there is no window yet."""
@@ -57,9 +59,13 @@ class LatentLayers(Extension):  # type: ignore[misc]  # krita is only known insi
         add("direction", "Directions…", lambda: self._ask(DirectionPage(), qwindow))
         add("render", "Render Again", lambda: studio.apply(operations.Render()))
         add("cancel", "Cancel", studio.jobs.cancel)
+        add("library", "Open Library", lambda: self._open(LibraryDialog(studio, qwindow)))
+        add("settings", "Settings", lambda: self._open(SettingsDialog(studio, qwindow)))
 
     def _ask(self, page: Page, qwindow: Any) -> None:
-        dialog = PageDialog(self.studio, page, qwindow)
+        self._open(PageDialog(self.studio, page, qwindow))
+
+    def _open(self, dialog: Any) -> None:
         self._dialogs.append(dialog)
         dialog.finished.connect(lambda _result: self._dialogs.remove(dialog))
         dialog.show()

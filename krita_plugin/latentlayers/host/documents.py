@@ -103,6 +103,10 @@ class Document:
             Pixels(view.bounds.width, view.bounds.height, space.transport.depth, raw), view.width, view.height
         )
 
+    def to_depth(self, pixels: Pixels) -> Pixels:
+        """8-bit pixels in the depth that travels for this document."""
+        return pixels.with_depth(ColourSpace.of(self.handle).transport.depth)
+
     def selection_bounds(self) -> Bounds | None:
         """The selection's extent within the canvas; None without a selection, or if everything is selected."""
         selection = self.handle.selection()

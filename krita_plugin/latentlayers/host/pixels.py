@@ -41,6 +41,16 @@ class Pixels:
         image = QtGui.QImage(self.data, self.width, self.height, stride, FORMATS[self.depth])
         return image.rgbSwapped() if self.depth == "U16" else image.copy()
 
+    def with_depth(self, depth: str) -> Pixels:
+        """The same picture in 8 or 16 bits."""
+        if depth == self.depth:
+            return self
+        wide = QtGui.QImage(self.data, self.width, self.height, self.width * BYTES[self.depth], FORMATS[self.depth])
+        form = FORMATS[depth]
+        # Formats name their channels from the other end, hence the swap.
+        image = wide.convertToFormat(form).rgbSwapped().convertToFormat(form)
+        return Pixels(self.width, self.height, depth, packed(image, self.width * BYTES[depth]))
+
     @property
     def fingerprint(self) -> str:
         """Changes whenever a pixel does."""

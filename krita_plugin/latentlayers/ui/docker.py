@@ -8,6 +8,7 @@ from ..qt import Qt, QtCore, QtGui, QtWidgets
 from ..state.studio import Studio
 from ..values import Refused
 from . import wording
+from .choices import PASTES, PRESETS, choice, select
 from .controls import Dot, Trouble
 from .history import History
 from .pages import PAGES, Page, raw_image
@@ -17,8 +18,6 @@ from .tabs import IconTabs
 LOOK_EVERY_MS = 500  # Krita tells nobody when layers are renamed, moved or removed
 THUMBNAIL = 24
 COMPARED = 256
-PASTES = (("Keep the layer's texture", "residual"), ("Show the model's pixels", "replace"))
-PRESETS = (("Fast", ""), ("Best", "best"), ("Image2StyleGAN's (slow)", "paper"))
 
 
 class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -58,13 +57,9 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.connection.setWordWrap(True)
         self.fix_button = QtWidgets.QPushButton("Fix")
         self.fix_button.clicked.connect(self._studio.fix)
-        self.model, self.preset, self.paste = (_choice(name) for name in ("Model", "Preset", "Results"))
-        for box, choices in ((self.preset, PRESETS), (self.paste, PASTES)):
-            for text, value in choices:
-                box.addItem(text, value)
-        self.model.activated.connect(lambda _index: self._studio.set(model=str(self.model.currentData() or "")))
-        self.preset.activated.connect(lambda _index: self._studio.set(preset=str(self.preset.currentData())))
-        self.paste.activated.connect(lambda _index: self._studio.set(paste=str(self.paste.currentData())))
+        self.model = choice("Model", (), lambda name: self._studio.set(model=name))
+        self.preset = choice("Preset", PRESETS, lambda name: self._studio.set(preset=name))
+        self.paste = choice("Results", PASTES, lambda name: self._studio.set(paste=name))
         self.missing = QtWidgets.QLabel()
         self.missing.setWordWrap(True)
         self.missing.hide()
@@ -197,15 +192,15 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
             self.model.setItemData(index, model.problem or _model_text(model), Qt.ItemDataRole.ToolTipRole)
             if model.problem:
                 self.model.model().item(index).setEnabled(False)
-        self.model.setCurrentIndex(max(0, self.model.findData(chosen)))
+        select(self.model, chosen)
         for page in self.pages:
             page.show_model(models.find(chosen))
         self._show_missing()
 
     def _show_settings(self) -> None:
         settings = self._studio.settings
-        self.preset.setCurrentIndex(max(0, self.preset.findData(settings.preset)))
-        self.paste.setCurrentIndex(max(0, self.paste.findData(settings.paste)))
+        select(self.preset, settings.preset)
+        select(self.paste, settings.paste)
         self._show_models()
 
     def _show_missing(self) -> None:
@@ -247,14 +242,6 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
 
     def _show_refusal(self, refusal: Refused) -> None:
         self.trouble.show_trouble(refusal.message, refusal.remedy)
-
-
-def _choice(name: str) -> QtWidgets.QComboBox:
-    box = QtWidgets.QComboBox()
-    box.setAccessibleName(name)
-    box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-    box.setMinimumContentsLength(8)
-    return box
 
 
 def _row(*widgets: QtWidgets.QWidget, stretch: QtWidgets.QWidget) -> QtWidgets.QHBoxLayout:

@@ -1,0 +1,27 @@
+"""Boxes that choose one of a few settings."""
+
+from __future__ import annotations
+
+from typing import Callable, Iterable
+
+from ..qt import QtWidgets
+
+PASTES = (("Keep the layer's texture", "residual"), ("Show the model's pixels", "replace"))
+PRESETS = (("Fast", ""), ("Best", "best"), ("Image2StyleGAN's (slow)", "paper"))
+
+
+def choice(name: str, choices: Iterable[tuple[str, str]], chosen: Callable[[str], object]) -> QtWidgets.QComboBox:
+    """A box with (text, value) items, no wider than it must be; `chosen` gets the value that the painter picks."""
+    box = QtWidgets.QComboBox()
+    box.setAccessibleName(name)
+    box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+    box.setMinimumContentsLength(8)
+    for text, value in choices:
+        box.addItem(text, value)
+    box.activated.connect(lambda _index: chosen(str(box.currentData() or "")))
+    return box
+
+
+def select(box: QtWidgets.QComboBox, value: str) -> None:
+    """Shows a value, or the first one if the box does not have it."""
+    box.setCurrentIndex(max(0, box.findData(value)))
