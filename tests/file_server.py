@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -47,15 +48,18 @@ class FileServer(ThreadingHTTPServer):
     daemon_threads = True
     files: dict[str, Served]
 
-    def __init__(self) -> None:
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
+        self.scheme = "https" if tls else "http"
+        if tls:
+            self.socket = tls.wrap_socket(self.socket, server_side=True)
         self.files, self.requests, self.ending = {}, [], threading.Event()
 
     requests: list[tuple[str, Mapping[str, str]]]
 
     @property
     def root(self) -> str:
-        return f"http://127.0.0.1:{self.server_port}"
+        return f"{self.scheme}://127.0.0.1:{self.server_port}"
 
     def serve(self, path: str, content: bytes, **settings: object) -> Served:
         """Puts a file at `path`, which begins with a slash."""
@@ -68,8 +72,8 @@ class FileServer(ThreadingHTTPServer):
 
 
 @contextmanager
-def file_server() -> Iterator[FileServer]:
-    server = FileServer()
+def file_server(tls: ssl.SSLContext | None = None) -> Iterator[FileServer]:
+    server = FileServer(tls)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
     thread.start()
     try:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+import shutil
+import ssl
+import subprocess
 from collections.abc import Iterator
 from contextlib import suppress
 from itertools import pairwise
@@ -245,6 +248,31 @@ def test_a_mirror_and_a_proxy_of_the_daemons_own_are_used(start_daemon: StartDae
     )
     assert refusal(daemon, "afhqcat-512", licence_accepted=True) == "DOWNLOAD_NOT_A_FILE"
     assert [path for path, _ in server.requests] == ["http://mirror.invalid/official/afhqcat.pkl"]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl to make a certificate")
+def test_encrypted_sources_must_be_trusted_and_stay_encrypted(
+    start_daemon: StartDaemon, server: FileServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    subject = ["-subj", "/CN=127.0.0.1", "-addext", "subjectAltName=IP:127.0.0.1"]
+    files = ["-keyout", str(key), "-out", str(certificate)]
+    command = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", *subject, *files]
+    subprocess.run(command, check=True, capture_output=True)
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate, key)
+    with file_server(tls) as secure:
+        secure.serve("/page", b"<html>a page</html>")
+        secure.serve("/away", b"", refusals=[(302, {"Location": f"{server.root}/model.pkl"}, b"")])
+        daemon = start_daemon(worker_command=["/no/worker"])
+        assert refusal(daemon, f"{secure.root}/page") == "CERTIFICATE_REFUSED"
+        assert not secure.requests
+        daemon.close()
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        daemon = start_daemon(worker_command=["/no/worker"])
+        assert refusal(daemon, f"{secure.root}/page") == "DOWNLOAD_NOT_A_FILE"
+        assert refusal(daemon, f"{secure.root}/away") == "DOWNLOAD_REFUSED"
+        assert not server.requests
 
 
 def test_vgg16_serves_all_models_once_it_is_added(daemon: RunningDaemon, server: FileServer, tmp_path: Path) -> None:

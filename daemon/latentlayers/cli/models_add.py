@@ -131,12 +131,13 @@ def _followed(events: Iterator[AddEvent], source: str, show: OnStep) -> tuple[Mo
 
 def _step(event: AddProgress, source: str) -> Step:
     amount = f"{memory(event.bytes)} of {memory(event.total)}" if event.total else memory(event.bytes)
+    name = Path(source.partition("?")[0]).name
     again = f"connection {event.attempt}" if event.attempt > 1 else ""
     doing = {
         "connecting": "Connecting",
-        "downloading": f"Downloading {source}",
+        "downloading": f"Downloading {name}",
         "checking": "Checking",
-        "converting": f"Converting {source}",
+        "converting": f"Converting {name}",
     }
     return Step(
         key=(event.phase, again),

@@ -1,5 +1,6 @@
 """The Python client: what scripts and our own command line use to talk to the daemon. Imports no torch."""
 
+from latentlayers.client.adding import AddEvent, AddNotice, AddProgress, CatalogueInfo
 from latentlayers.client.client import Client
 from latentlayers.client.events import EditResult, Embedded, EmbedResult, Event, Image, Notice, Progress
 from latentlayers.client.info import EmbeddingInfo, Latent, LayerInfo, ModelDescription, ModelInfo, ModelList, Status
@@ -18,8 +19,12 @@ from latentlayers.client.sources import Sample, SourceLike
 from latentlayers.client.stream import CancelToken, EventStream
 
 __all__ = [
+    "AddEvent",
+    "AddNotice",
+    "AddProgress",
     "ApplyDirection",
     "CancelToken",
+    "CatalogueInfo",
     "Client",
     "Crossover",
     "EditResult",

@@ -11,8 +11,8 @@ import re
 import shutil
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator
+from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -29,6 +29,7 @@ from latentlayers.checkpoints.download.partial import Partial, Version
 from latentlayers.checkpoints.download.trouble import TryAgain
 from latentlayers.checkpoints.header import digest
 from latentlayers.checkpoints.refusals import MAX_FILE_BYTES
+from latentlayers.errors import LatentLayersError
 
 logging.getLogger("httpx").setLevel(logging.WARNING)  # it logs addresses, and those may hold secrets
 
@@ -40,6 +41,7 @@ MOST_HOPS = 10  # redirects and confirmations
 MOST_PAUSE_S = 30.0
 HEADROOM = 64 << 20  # bytes left free on the disk
 HEADWAY = 1 << 20  # a try that brought this many bytes was not in vain
+_WRONG = {"DOWNLOAD_TOO_LARGE", "DOWNLOAD_SIZE_WRONG", "DOWNLOAD_HASH_WRONG"}
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d{1,18})-\d{1,18}|\*)/(\d{1,18})")
 
 
@@ -117,25 +119,31 @@ class Download:
         """
         with trouble.disk(self._folder):
             self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        attempt, in_vain = 0, 0
-        async with self._client() as client:
-            while True:
-                attempt += 1
-                before = self._partial.size
-                yield self._progress("connecting", attempt)
-                try:
-                    async with aclosing(self._try(client, attempt)) as steps:
-                        async for progress in steps:
-                            yield progress
-                    break
-                except TryAgain as again:
-                    in_vain = 1 if self._partial.size >= before + HEADWAY else in_vain + 1
-                    if in_vain >= self._settings.tries:
-                        raise again.error from again
-                    pause = min(self._settings.pause_s * 2 ** (in_vain - 1), MOST_PAUSE_S)
-                    await asyncio.sleep(pause if again.pause_s is None else again.pause_s)
+        with self._useless_if_wrong():
+            async with self._client() as client, aclosing(self._tries(client)) as steps:
+                async for progress in steps:
+                    yield progress
+            await self._check()
+
+    async def _tries(self, client: httpx.AsyncClient) -> AsyncGenerator[Progress, None]:
+        """One connection after the other, until the file is whole or nothing comes any more. Raises as `run`."""
+        attempt, in_vain, whole = 0, 0, False
+        while not whole:
+            attempt += 1
+            before = self._partial.size
+            yield self._progress("connecting", attempt)
+            try:
+                async with aclosing(self._try(client, attempt)) as steps:
+                    async for progress in steps:
+                        yield progress
+                whole = True
+            except TryAgain as again:
+                in_vain = 1 if self._partial.size >= before + HEADWAY else in_vain + 1
+                if in_vain >= self._settings.tries:
+                    raise again.error from again
+                pause = min(self._settings.pause_s * 2 ** (in_vain - 1), MOST_PAUSE_S)
+                await asyncio.sleep(pause if again.pause_s is None else again.pause_s)
         yield self._progress("checking", attempt)
-        await self._check()
 
     async def _try(self, client: httpx.AsyncClient, attempt: int) -> AsyncGenerator[Progress, None]:
         """One connection; ends once the file is whole. Raises TryAgain, and as `run`."""
@@ -159,8 +167,10 @@ class Download:
                             speed = arrived / max(now - began, 1e-3)
                             yield self._progress("downloading", attempt, file.tell(), version.total, speed)
         have = self._partial.size
-        if have < version.total:
-            raise TryAgain(trouble.failed(f"{self._where} ended after {have} of {version.total} bytes"))
+        if have > version.total > 0:
+            self.discard()
+        if have != (version.total or have):
+            raise TryAgain(trouble.failed(f"{self._where} sent {have} bytes of {version.total}"))
         yield self._progress("downloading", attempt, total=have)
 
     @asynccontextmanager
@@ -218,6 +228,16 @@ class Download:
         partial.discard()
         raise TryAgain(trouble.failed(f"{self._where} does not send the part that was asked for"))
 
+    @contextmanager
+    def _useless_if_wrong(self) -> Iterator[None]:
+        """Deletes what came if it turns out to be of another file: going on with it would bring no other."""
+        try:
+            yield
+        except LatentLayersError as error:
+            if error.reason in _WRONG:
+                self.discard()
+            raise
+
     def _check_hop(self, url: httpx.URL) -> None:
         """Refuses to be led to local files, or from an encrypted connection to one that is not."""
         allowed = ("https",) if self._address.startswith("https:") else ("http", "https")
@@ -229,10 +249,8 @@ class Download:
     def _check_size(self, size: int, *, at_most: bool = False) -> None:
         """Raises unless a whole file of `size` bytes, or with `at_most` this much of one, is what is expected."""
         if size > self._settings.most_bytes:
-            self.discard()
             raise trouble.too_large(self._where, self._settings.most_bytes)
         if self._size and (size > self._size or (size < self._size and not at_most)):
-            self.discard()
             raise trouble.wrong_size(self._where, size, self._size)
 
     def _check_room(self, needed: int) -> None:
@@ -244,7 +262,6 @@ class Download:
         self._check_size(self._partial.size)
         self.sha256 = await asyncio.to_thread(digest, self.file)
         if self._expected not in ("", self.sha256):
-            self.discard()
             raise trouble.wrong_hash(self._where, self.sha256, self._expected)
 
     def _progress(
