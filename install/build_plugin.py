@@ -118,7 +118,8 @@ def plugin_files() -> dict[str, bytes]:
 
 
 def vendor_init(version: str) -> str:
-    return f'"""Other people\'s packages under our own prefix; made by install/build_plugin.py."""\n\nVERSION = "{version}"\n'
+    docstring = '"""Other people\'s packages under our own prefix; made by install/build_plugin.py."""'
+    return f'{docstring}\n\nVERSION = "{version}"\n'
 
 
 # The contract
@@ -133,9 +134,7 @@ def contract_of_daemon() -> tuple[str, bytes]:
         from google.rpc import error_details_pb2, status_pb2  # type: ignore[import-untyped]
         from grpc_health.v1 import health_pb2
     except ImportError as error:
-        raise BuildError(
-            f"{error}. Run this with the environment's Python, which `bootstrap.py install` makes."
-        ) from None
+        raise BuildError(f"{error}. Run this with the Python of the environment that bootstrap.py makes.") from None
     ours = [
         importlib.import_module(f"latentlayers.v1.{path.stem}")
         for path in sorted((DAEMON / "latentlayers" / "v1").glob("*_pb2.py"))
@@ -208,15 +207,10 @@ def is_unneeded(name: str) -> bool:
 def rewrite(source: str) -> str:
     """`source` with imports of the vendored packages pointing under the plugin's prefix."""
     names = "|".join(PACKAGES)
-    source = re.sub(rf"^(\s*)from ({names})(?=[. ])", rf"\1from {PREFIX}.\2", source, flags=re.MULTILINE)
-    source = re.sub(rf"^(\s*)import ({names})(?=\s|$)", rf"\1from {PREFIX} import \2", source, flags=re.MULTILINE)
+    source = re.sub(rf"(?m)^(\s*)from ({names})(?=[. ])", rf"\1from {PREFIX}.\2", source)
+    source = re.sub(rf"(?m)^(\s*)import ({names})(?=\s|$)", rf"\1from {PREFIX} import \2", source)
     # `import a.b` makes `a` known, which the code then uses as `a.b.c`.
-    return re.sub(
-        rf"^(\s*)import (({names})\.[\w.]+)",
-        rf"\1import {PREFIX}.\2; from {PREFIX} import \3",
-        source,
-        flags=re.MULTILINE,
-    )
+    return re.sub(rf"(?m)^(\s*)import (({names})\.[\w.]+)", rf"\1import {PREFIX}.\2; from {PREFIX} import \3", source)
 
 
 def require_self_contained(files: Mapping[str, bytes]) -> None:

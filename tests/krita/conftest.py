@@ -58,12 +58,9 @@ def own_plugin_folder(plugin_folder: Path, tmp_path: Path) -> Path:
 def _python_with(binding: str) -> str | None:
     """A Python on this machine that has the Qt binding."""
     for python in (sys.executable, SYSTEM_PYTHON):
-        found = shutil.which(python)
-        if (
-            found
-            and subprocess.run([found, "-I", "-c", f"import {binding}.QtCore"], capture_output=True).returncode == 0
-        ):
-            return found
+        command = [python, "-I", "-c", f"import {binding}.QtCore"]
+        if shutil.which(python) and subprocess.run(command, capture_output=True).returncode == 0:
+            return python
     return None
 
 
@@ -101,10 +98,7 @@ def client(qt: tuple[str, str], plugin_folder: Path) -> Client:
 @pytest.fixture(scope="module")
 def obedient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     """A daemon whose worker does what a Render request says (see fake_worker.py); leave it running."""
-    running = RunningDaemon(
-        tmp_path_factory.mktemp("obedient") / "home",
-        worker_command=(sys.executable, str(FAKE_WORKER)),
-        cancel_grace_s=20.0,
-    )
+    home = tmp_path_factory.mktemp("obedient") / "home"
+    running = RunningDaemon(home, worker_command=(sys.executable, str(FAKE_WORKER)), cancel_grace_s=20.0)
     yield running
     running.close()

@@ -2,8 +2,8 @@
 
     wire_client.py BINDING SCENARIO ARGUMENTS
 
-BINDING is PyQt5 or PyQt6; ARGUMENTS is JSON, its fields go to the function called SCENARIO. What that returns is printed
-as JSON. Runs on the plugin's oldest Python.
+BINDING is PyQt5 or PyQt6; ARGUMENTS is JSON, its fields go to the function called SCENARIO. What that returns is
+printed as JSON. Runs on the plugin's oldest Python.
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from concurrent.futures import Future
 from typing import Any
 
@@ -118,10 +119,8 @@ class Daemon(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
     # In the worker thread
 
     async def _try_to_connect(self, start: bool) -> None:
-        try:
+        with contextlib.suppress(CallError):  # which the session has reported
             await self._session.connect(start=start, insist=True)
-        except CallError:
-            pass  # the session has reported it
 
     async def _run(self, number: int, rpc: Method, request: Any, timeout: float | None, start: bool) -> None:
         thread = self._worker()

@@ -1,8 +1,9 @@
 """Runs one scenario inside Krita and quits; `tests/krita/rig.py` installs it and reads what it leaves.
 
-A scenario is a file with a generator function `run(rig)`. What it yields is waited for, with Krita's event loop turning:
-a number of seconds, or a function until it returns something true (which the `yield` then evaluates to). What it returns
-must be JSON, and is the outcome's `result`. It fails by raising, and when anything in Krita's Python raises meanwhile.
+A scenario is a file with a generator function `run(rig)`. What it yields is waited for, with Krita's event loop
+turning: a number of seconds, or a function until it returns something true (which the `yield` then evaluates to). What
+it returns must be JSON, and is the outcome's `result`. It fails by raising, and when anything in Krita's Python raises
+meanwhile.
 """
 
 import json
@@ -89,11 +90,12 @@ class Rig(Extension):
         except Exception:
             self._fail()
         else:
-            self._step(None)
+            self._advance(self._scenario.send, None)
 
-    def _step(self, value):
+    def _advance(self, resume, value):
+        """Lets the scenario go on to its next `yield`, or to its end."""
         try:
-            wish = self._scenario.send(value)
+            wish = resume(value)
         except StopIteration as end:
             self._result = end.value
             self._finish()
@@ -109,20 +111,12 @@ class Rig(Extension):
             if not value and callable(wish) and waited > PATIENCE_S:
                 raise TimeoutError("the scenario waits in vain")
         except Exception as error:
-            self._throw(error)
+            self._advance(self._scenario.throw, error)  # so that the traceback shows the line that waits
             return
         if value:
-            self._step(value)
+            self._advance(self._scenario.send, value)
         else:
             QtCore.QTimer.singleShot(POLL_MS, lambda: self._wait(wish, since))
-
-    def _throw(self, error):
-        """Raises `error` where the scenario waits, so that its traceback shows the line."""
-        try:
-            self._scenario.throw(error)
-        except Exception:
-            pass
-        self._fail()
 
     def _fail(self):
         self._errors.append(traceback.format_exc())
