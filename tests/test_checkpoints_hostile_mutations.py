@@ -63,8 +63,9 @@ def read(data: bytes, folder: Path) -> str:
         generator = load_generator(folder / "mutant")
     except Refusal as refusal:
         return refusal.reason if refusal.remedy and str(refusal).isprintable() else str(refusal)
+    labels = torch.ones(1, generator.c_dim) if generator.c_dim else None
     with torch.no_grad():
-        image = generator.synthesize(generator.map(torch.ones(1, generator.z_dim), None), noise="const")
+        image = generator.synthesize(generator.map(torch.ones(1, generator.z_dim), labels), noise="const")
     assert bool(torch.isfinite(image).all())
     return ""
 
