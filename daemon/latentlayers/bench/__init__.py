@@ -12,6 +12,7 @@ _SUMMARIES = {
     "step": "one optimiser step: synthesis, perceptual network, gradient",
     "rpc": "a call through the daemon against the same work done directly",
     "front": "time until the front answers, and its resident memory",
+    "load": "time and memory to load a 1024 px StyleGAN2, per file format",
     "preview": "latency of a slider preview, alone and while an embedding runs",
 }
 
