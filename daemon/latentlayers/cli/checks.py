@@ -80,7 +80,9 @@ def _torch() -> Iterator[Finding]:
         yield Finding("vgg16", "ok", f"found: {found['vgg16']}")
     else:
         text = "not found; the model's own perceptual network is used"
-        yield Finding("vgg16", "note", text, "Run `latentlayers models add vgg16`, or set LATENTLAYERS_VGG16 to a file.")
+        yield Finding(
+            "vgg16", "note", text, "Run `latentlayers models add vgg16`, or set LATENTLAYERS_VGG16 to a file."
+        )
 
 
 def _probe() -> dict[str, Any]:
