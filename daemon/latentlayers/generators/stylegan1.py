@@ -2,7 +2,8 @@
 
 Kernels and biases are kept ready for use, with the factors of the equalised learning rate applied. The 3x3 convolution
 that doubles the side is kept as the 4x4 kernel of the one transposed convolution it amounts to, whether the network was
-trained with the paper's fused operation or with repeated pixels (see `checkpoints.stylegan1.doubling_kernel`).
+trained with the paper's fused operation or with repeated pixels (see `checkpoints.stylegan1.doubling_kernel`). Fresh
+kernels are not scaled: instance normalisation undoes it.
 """
 
 from __future__ import annotations
@@ -126,7 +127,7 @@ class ConvLayer(SynthesisLayer):
 
     def __init__(self, cin: int, width: int, side: int, cfg: StyleGAN1Config) -> None:
         super().__init__(width, side, cfg)
-        self.weight = nn.Parameter(torch.randn(width, cin, 3, 3) * math.sqrt(2 / (9 * cin)))
+        self.weight = nn.Parameter(torch.randn(width, cin, 3, 3))
 
     def convolve(self, x: Tensor) -> Tensor:
         return F.conv2d(x, self.weight.to(x.dtype), self.bias.to(x.dtype), padding=1)
@@ -139,7 +140,7 @@ class UpLayer(SynthesisLayer):
 
     def __init__(self, cin: int, width: int, side: int, cfg: StyleGAN1Config) -> None:
         super().__init__(width, side, cfg)
-        self.weight = nn.Parameter(torch.randn(cin, width, 4, 4) * math.sqrt(2 / (9 * cin)))
+        self.weight = nn.Parameter(torch.randn(cin, width, 4, 4))
         self.register_buffer("resample_filter", fir_kernel(cfg.blur_filter))
 
     def convolve(self, x: Tensor) -> Tensor:
