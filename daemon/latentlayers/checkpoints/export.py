@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -20,11 +21,13 @@ from latentlayers.checkpoints.native import write_atomically
 from latentlayers.checkpoints.nvidia_names import DEFAULT_TAPS, INIT_KWARGS
 from latentlayers.checkpoints.state_dicts import GAIN, LR_MLP
 from latentlayers.checkpoints.stylegan2 import RESAMPLE_FILTER
+from latentlayers.checkpoints.stylegan3_design import init_kwargs_of
 from latentlayers.errors import PreconditionFailed
-from latentlayers.generators import Generator, StyleGAN2
+from latentlayers.generators import Generator, StyleGAN2, StyleGAN2Config, StyleGAN3
 from latentlayers.generators.ops import fir_kernel
 
-NVIDIA_CLASS = "training.networks.Generator"
+STYLEGAN2_CLASS = "training.networks.Generator"
+STYLEGAN3_CLASS = "training.networks_stylegan3.Generator"
 
 
 def export_rosinality(path: str | Path, generator: Generator) -> None:
@@ -67,27 +70,41 @@ def export_rosinality(path: str | Path, generator: Generator) -> None:
 
 
 def export_nvidia(path: str | Path, generator: Generator) -> None:
-    """Write the state_dict of stylegan2-ada-pytorch's Generator as safetensors.
+    """Write the state_dict of NVIDIA's Generator as safetensors: stylegan2-ada-pytorch's, or stylegan3's for StyleGAN3.
 
-    `G.load_state_dict(load_file(path))` takes it, where G is `training.networks.Generator(**init_kwargs)` and
-    `init_kwargs` is the JSON object of that name in the file's metadata. The same class in stylegan3,
-    `training.networks_stylegan2.Generator`, takes the contents of `synthesis_kwargs` as arguments of its own.
+    `G.load_state_dict(load_file(path))` takes it, where G is `class_name(**init_kwargs)`, both in the file's metadata;
+    `init_kwargs` is a JSON object. StyleGAN2's class in stylegan3, `training.networks_stylegan2.Generator`, takes the
+    contents of `synthesis_kwargs` as arguments of its own.
 
     Raises:
-        PreconditionFailed: EXPORT_UNSUPPORTED, it is not a StyleGAN2 that this class can be. MODEL_WRITE_FAILED.
+        PreconditionFailed: EXPORT_UNSUPPORTED, it is not a network that this class can be. MODEL_WRITE_FAILED.
         Exhausted: DISK_FULL.
     """
-    network = _stylegan2(generator, "NVIDIA's")
-    cfg = network.config
+    layout = "NVIDIA's"
+    if isinstance(generator, StyleGAN3):
+        class_name, init_kwargs = STYLEGAN3_CLASS, init_kwargs_of(generator.config)
+        _require(layout, {"layers of such sizes": init_kwargs is not None})
+        tensors = _weights(generator)
+    else:
+        network = _stylegan2(generator, layout)
+        class_name, init_kwargs = STYLEGAN2_CLASS, _stylegan2_kwargs(network.config, layout)
+        tensors = _weights(network)
+        for side in network.synthesis.sides:  # the class registers a filter there that it does not use
+            tensors[f"synthesis.b{side}.conv1.{RESAMPLE_FILTER}"] = fir_kernel(DEFAULT_TAPS)
+    metadata = {"format": "pt", "class_name": class_name, INIT_KWARGS: json.dumps(init_kwargs)}
+    write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
+
+
+def _stylegan2_kwargs(cfg: StyleGAN2Config, layout: str) -> dict[str, Any]:
     base = _channel_base(cfg.channels)
     _require(
-        "NVIDIA's",
+        layout,
         {
             "labels as in TensorFlow": cfg.label_mode == "embed" or cfg.c_dim == 0,
             f"the widths {list(cfg.channels.values())}": base is not None,
         },
     )
-    init_kwargs = {
+    return {
         "z_dim": cfg.z_dim,
         "c_dim": cfg.c_dim,
         "w_dim": cfg.w_dim,
@@ -109,11 +126,6 @@ def export_nvidia(path: str | Path, generator: Generator) -> None:
             "use_noise": cfg.use_noise,
         },
     }
-    tensors = _weights(network)
-    for side in network.synthesis.sides:  # the class registers a filter there that it does not use
-        tensors[f"synthesis.b{side}.conv1.{RESAMPLE_FILTER}"] = fir_kernel(DEFAULT_TAPS)
-    metadata = {"format": "pt", "class_name": NVIDIA_CLASS, INIT_KWARGS: json.dumps(init_kwargs)}
-    write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
 
 
 def _stylegan2(generator: Generator, layout: str) -> StyleGAN2:
@@ -138,7 +150,7 @@ def _refusal(layout: str, what: str) -> PreconditionFailed:
     )
 
 
-def _weights(network: StyleGAN2) -> dict[str, Tensor]:
+def _weights(network: Generator) -> dict[str, Tensor]:
     """The state_dict, in memory of its own."""
     return {
         name: tensor.detach().to("cpu", torch.float32).clone(memory_format=torch.contiguous_format)
