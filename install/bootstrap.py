@@ -3,10 +3,12 @@
     python3 install/bootstrap.py demo      install, then embed, morph, cross and smile two portraits into ./demo-out
     python3 install/bootstrap.py test      install with the test tools, then run the test suite
     python3 install/bootstrap.py install   install only
+    python3 install/bootstrap.py krita     install, then put the plugin into Krita (--uninstall: take it out again)
     python3 install/bootstrap.py lint      install with the developers' tools, then check style and types
     python3 install/bootstrap.py clean     remove what the others made
 
-Everything goes into the folder .venv beside this checkout. docs/install.md has the options and the troubleshooting.
+Everything but the plugin goes into the folder .venv beside this checkout. docs/install.md has the options and the
+troubleshooting.
 
 This file stays readable to Python 3.6, so that an old Python gets a sentence instead of a syntax error; the rest
 is in _bootstrap/.

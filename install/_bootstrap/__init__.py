@@ -6,5 +6,6 @@ failures     what went wrong, as a sentence and a remedy
 console      steps, times and a sign of life on a terminal or in a log
 environment  the .venv folder: its state, its making, what pip puts into it
 preparation  the order of it all: nothing, or the missing steps
+krita        the plugin into Krita's folders, and out again
 cli          the commands
 """

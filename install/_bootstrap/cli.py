@@ -11,12 +11,19 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from . import krita
 from .console import Console
 from .environment import ROOT, Environment
 from .failures import BootstrapError
 from .preparation import Wishes, plan, prepare
 
-EXTRAS: dict[str, tuple[str, ...]] = {"demo": (), "install": (), "test": ("test",), "lint": ("dev", "test")}
+EXTRAS: dict[str, tuple[str, ...]] = {
+    "demo": (),
+    "install": (),
+    "krita": (),
+    "test": ("test",),
+    "lint": ("dev", "test"),
+}
 CACHES = ("build", "dist", ".pytest_cache", ".mypy_cache", ".ruff_cache", ".hypothesis")
 CHECKS: dict[str, tuple[str, ...]] = {
     "ruff check": ("ruff", "check", "."),
@@ -39,13 +46,16 @@ def main(arguments: Sequence[str]) -> int:
     try:
         if options.command == "clean":
             return clean(environment, console)
+        if options.command == "krita" and options.uninstall:
+            krita.uninstall(console)
+            return 0
         wishes = Wishes(EXTRAS[options.command], options.torch, options.torch_index, options.disk_needed)
         if options.dry_run:
             console.say(json.dumps(plan(wishes, environment), indent=2))
             return 0
         with environment.lock():
             prepare(wishes, environment, console)
-        run = {"demo": demo, "install": install, "test": test, "lint": lint}[options.command]
+        run = {"demo": demo, "install": install, "krita": install_plugin, "test": test, "lint": lint}[options.command]
         return run(options, environment, console)
     except BootstrapError as error:
         console.say(f"\nStopped: {error.message} [{error.reason}]\nWhat to do: {error.remedy}")
@@ -78,6 +88,8 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     command("test", "install with the test tools, then run the tests; further arguments go to pytest")
     command("lint", "install with the developers' tools, then check style and types")
     command("install", "install only")
+    plugin = command("krita", "install, then put the plugin into Krita and start the daemon")
+    plugin.add_argument("--uninstall", action="store_true", help="take the plugin out of Krita again")
     command("clean", "remove the environment and caches")
     options, rest = parser.parse_known_args(arguments)
     if rest and options.command != "test":
@@ -117,6 +129,11 @@ def lint(options: argparse.Namespace, environment: Environment, console: Console
 
 def install(options: argparse.Namespace, environment: Environment, console: Console) -> int:
     console.say(f"The command: {environment.program('latentlayers')}")
+    return 0
+
+
+def install_plugin(options: argparse.Namespace, environment: Environment, console: Console) -> int:
+    krita.install(environment, console)
     return 0
 
 
