@@ -174,14 +174,6 @@ def test_tensorflow_networks_that_we_do_not_draw_are_refused_by_name(change, nam
         load_generator(tf_pickle(tmp_path / "g.pkl", network))
 
 
-def test_stylegan3_is_refused_by_name(tmp_path):
-    tree = nvidia_tree(small_generator())
-    synthesis = tree.state["_modules"]["synthesis"].state["_modules"]
-    synthesis["input"] = Persistent({"_parameters": {}, "_buffers": {"freqs": torch.zeros(3, 2)}, "_modules": {}})
-    with pytest.raises(UnsupportedCheckpoint, match="StyleGAN3"):
-        load_generator(write_nvidia(tmp_path / "g.pkl", tree))
-
-
 @pytest.mark.parametrize("value", [{}, [], (1, 2, 3), {"state_dict": {}}, {"G": 1}, "text", None, 3.5], ids=repr)
 def test_pickles_without_a_generator_are_refused(value, tmp_path):
     (tmp_path / "x.pkl").write_bytes(pickle.dumps(value, protocol=4))

@@ -16,11 +16,12 @@ from latentlayers.checkpoints.family import W_AVG, Family
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.checkpoints.stylegan1 import STYLEGAN1
 from latentlayers.checkpoints.stylegan2 import STYLEGAN2
+from latentlayers.checkpoints.stylegan3 import STYLEGAN3
 from latentlayers.generators import Generator, GeneratorConfig
 
 # Trained weights stay below 1e4. Far larger ones, which flipped bits make, overflow where layers multiply them.
 MAX_WEIGHT = 1e8
-FAMILIES: Mapping[str, Family] = {family.name: family for family in (STYLEGAN1, STYLEGAN2)}
+FAMILIES: Mapping[str, Family] = {family.name: family for family in (STYLEGAN1, STYLEGAN2, STYLEGAN3)}
 
 
 def family_named(name: str) -> Family:

@@ -30,6 +30,7 @@ class Family:
         least_size: how many numbers the network's large arrays hold, without allocating them.
         make: the network, with random weights.
         derived: whether the entry of its state_dict follows from the configuration and is therefore not stored.
+        exact: whether the entry of its state_dict is stored in float32 even where half precision is asked for.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Family:
     least_size: Callable[[Any], int]
     make: Callable[[Any], Generator]
     derived: Callable[[str], bool] = lambda name: False
+    exact: Callable[[str], bool] = lambda name: False
 
     def read_config(self, data: Mapping[str, Any]) -> GeneratorConfig:
         """`from_json` and `check` for input that may be anything. Raises as `check` does."""

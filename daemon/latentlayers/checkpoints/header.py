@@ -21,6 +21,7 @@ METADATA_KEY = "latentlayers"
 FORMAT_VERSION = 1
 MAX_HEADER_BYTES = 1 << 20  # a 1024 px generator with 8 mapping layers needs about 20 kB
 MAX_TEXT = 20_000
+MAX_LAYERS = 64  # of a StyleGAN3, which has 14
 DTYPE_BYTES = {"F64": 8, "F32": 4, "F16": 2, "BF16": 2, "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U8": 1, "BOOL": 1}
 
 
@@ -116,6 +117,22 @@ def read_header(path: str | Path) -> ModelHeader:
     """
     with open_bounded(Path(path)) as (file, size):
         return read_layout(file, size).header
+
+
+def num_ws(family: str, config: Mapping[str, Any]) -> int:
+    """Rows of `w+` that a network of this configuration reads.
+
+    Raises:
+        UnsupportedCheckpoint: a family this version does not know. CorruptCheckpoint: not such a configuration.
+    """
+    match family, config:
+        case (("stylegan1" | "stylegan2"), {"resolution": int(side)}) if side >= 4 and side.bit_count() == 1:
+            return 2 * side.bit_length() - 4  # two per side from 4 px on
+        case "stylegan3", {"layers": list(layers)} if 0 < len(layers) <= MAX_LAYERS:
+            return len(layers) + 2  # the Fourier features, the layers, ToRGB
+        case (("stylegan1" | "stylegan2" | "stylegan3"), _):
+            raise corrupt("its config does not tell the rows of its latents")
+    raise unsupported(f"its family is {family!r:.80}", "Update Latent Layers.")
 
 
 def digest(path: str | Path) -> str:

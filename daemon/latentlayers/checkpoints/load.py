@@ -24,7 +24,7 @@ from latentlayers.generators import Generator
 def load_generator(path: str | Path) -> Generator:
     """The averaged generator in a checkpoint file, frozen, float32, on the CPU.
 
-    Reads our own safetensors; NVIDIA's PyTorch pickles of StyleGAN2 (stylegan2-ada-pytorch, stylegan3); NVIDIA's
+    Reads our own safetensors; NVIDIA's PyTorch pickles (stylegan2-ada-pytorch, stylegan3-t and -r); NVIDIA's
     TensorFlow pickles of StyleGAN1 and StyleGAN2 (all configurations, and ADA); lernapparat's tables of StyleGAN1's
     weights; and tables of StyleGAN2's weights, as torch.save or safetensors write them, with the names of any project
     in `layouts.LAYOUTS` or of NVIDIA's.

@@ -31,7 +31,8 @@ def save_generator(path: str | Path, generator: Generator, header: ModelHeader, 
 
     Args:
         header: its `config` must be that of `generator`.
-        half: store matrices and kernels in float16 (vectors and scalars stay float32): half the size.
+        half: store matrices and kernels in float16 (vectors, scalars and what is `Family.exact` stay float32): half
+            the size.
 
     Raises:
         ValueError: the header describes another network, or `half` and a weight exceeds float16's range.
@@ -39,8 +40,12 @@ def save_generator(path: str | Path, generator: Generator, header: ModelHeader, 
     """
     if header.family != generator.family or dict(header.config) != generator.config.to_json():
         raise ValueError("the header describes another network")
-    derived = FAMILIES[generator.family].derived
-    tensors = {name: _stored(name, t, half) for name, t in generator.state_dict().items() if not derived(name)}
+    family = FAMILIES[generator.family]
+    tensors = {
+        name: _stored(name, tensor, half and not family.exact(name))
+        for name, tensor in generator.state_dict().items()
+        if not family.derived(name)
+    }
     write_atomically(Path(path), safetensors.torch.save(tensors, {METADATA_KEY: header.to_json()}))
 
 

@@ -135,7 +135,7 @@ class FilteredLReLU:
     def __call__(self, x: Tensor) -> Tensor:
         """[N, C, inputs, inputs] -> [N, C, outputs, outputs]; differentiable once, with respect to `x`."""
         y: Tensor = _Apply.apply(x.flatten(0, 1), self)  # type: ignore[no-untyped-call]
-        return y.unflatten(0, x.shape[:2])
+        return y.view(*x.shape[:2], *y.shape[1:])
 
     def chunk(self, device: torch.device) -> int:
         """How many channels to take at once."""
@@ -170,17 +170,17 @@ class _Apply(torch.autograd.Function):
         ctx.op = op
         y = x.new_empty(len(x), op.down[0][0].outputs, op.down[0][1].outputs)
         size = op.chunk(x.device)
-        for part, out in zip(x.split(size), y.split(size), strict=True):
+        for part, out in zip(torch.split(x, size), torch.split(y, size), strict=True):
             out.copy_(op.downsample(op.activate(op.upsample(part))))
         return y
 
     @staticmethod
-    @torch.autograd.function.once_differentiable  # type: ignore[untyped-decorator]
+    @torch.autograd.function.once_differentiable
     def backward(ctx: Any, grad: Tensor) -> tuple[Tensor, None]:
         (x,) = ctx.saved_tensors
         result = torch.empty_like(x)
         size = ctx.op.chunk(x.device)
-        for part, g, out in zip(x.split(size), grad.split(size), result.split(size), strict=True):
+        for part, g, out in zip(*(torch.split(t, size) for t in (x, grad, result)), strict=True):
             out.copy_(ctx.op.backward(part, g))
         return result, None
 

@@ -6,8 +6,8 @@ import logging
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from latentlayers.checkpoints.header import ModelHeader, digest, read_header, read_layout
-from latentlayers.checkpoints.refusals import corrupt, open_bounded, unsupported
+from latentlayers.checkpoints.header import ModelHeader, digest, num_ws, read_header, read_layout
+from latentlayers.checkpoints.refusals import corrupt, open_bounded
 from latentlayers.errors import LatentLayersError
 from latentlayers.library.file_facts import FileFacts, Stamp
 
@@ -68,13 +68,12 @@ def read_entry(name: str, generator: Path, digests: FileFacts) -> ModelEntry:
     """
     try:
         header = read_header(generator)
-        resolution, num_ws = _sizes(header)
         entry = ModelEntry(
             name,
             generator,
             family=header.family,
-            resolution=resolution,
-            num_ws=num_ws,
+            resolution=_whole(header, "resolution", 1),
+            num_ws=num_ws(header.family, header.config),
             w_dim=_whole(header, "w_dim", 1),
             z_dim=_whole(header, "z_dim", 1),
             c_dim=_whole(header, "c_dim", 0),
@@ -108,14 +107,6 @@ def _digest(path: Path, digests: FileFacts) -> str:
         found = digest(path)
         digests.put(path, stamp, found)
     return found
-
-
-def _sizes(header: ModelHeader) -> tuple[int, int]:
-    """(resolution, num_ws). StyleGAN 1 and 2 read two rows of `w+` per side from 4 px on."""
-    resolution = _whole(header, "resolution", 4)
-    if header.family not in ("stylegan1", "stylegan2") or resolution & (resolution - 1):
-        raise unsupported(f"it is a {header.family!r:.80} of {resolution} px", "Update Latent Layers.")
-    return resolution, 2 * (resolution.bit_length() - 1) - 2
 
 
 def _whole(header: ModelHeader, name: str, least: int) -> int:
