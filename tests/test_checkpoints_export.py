@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import torch
 from checkpoint_files import equal_weights, reference_file, small_generator
 from latentlayers.checkpoints import load_checkpoint, load_generator
 from latentlayers.checkpoints.export import export_nvidia, export_rosinality
-from latentlayers.errors import PreconditionFailed
-from latentlayers.generators import StyleGAN2
+from latentlayers.checkpoints.stylegan3_design import design
+from latentlayers.errors import PreconditionFailed, UnsupportedCheckpoint
+from latentlayers.generators import StyleGAN2, StyleGAN3
 from safetensors import safe_open
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 
 # The state_dict of rosinality's Generator(8, 12, 2), narrowed to widths 8 and 6.
 ROSINALITY = {
@@ -229,3 +231,55 @@ def test_exporting_leaves_the_generator_as_it_is(tmp_path):
     export_rosinality(tmp_path / "a", generator)
     export_nvidia(tmp_path / "b", generator)
     assert all(torch.equal(tensor, before[name]) for name, tensor in generator.state_dict().items())
+
+
+STYLEGAN3: dict[str, Any] = {
+    "z_dim": 10,
+    "c_dim": 0,
+    "w_dim": 12,
+    "img_resolution": 16,
+    "img_channels": 3,
+    "mapping_kwargs": {"num_layers": 2, "lr_multiplier": 0.01},
+    "channel_base": 64,
+    "channel_max": 6,
+    "num_layers": 6,
+    "num_critical": 2,
+    "first_cutoff": 2,
+    "first_stopband": 2**2.1,
+    "last_stopband_rel": 2**0.3,
+    "margin_size": 4,
+    "output_scale": 0.25,
+    "conv_kernel": 3,
+    "filter_size": 6,
+    "lrelu_upsampling": 2,
+    "use_radial_filters": False,
+    "conv_clamp": 256,
+}
+
+
+@pytest.mark.parametrize(
+    "changes", [{}, {"c_dim": 3, "conv_clamp": 2.0}, {"conv_kernel": 1, "use_radial_filters": True}], ids=str
+)
+def test_exporting_stylegan3_and_reading_back_changes_nothing(changes, tmp_path):
+    torch.manual_seed(0)
+    generator = StyleGAN3(design(STYLEGAN3 | changes))
+    export_nvidia(tmp_path / "g.safetensors", generator)
+    again, header = load_checkpoint(tmp_path / "g.safetensors")
+    assert (header.family, header.source_format) == ("stylegan3", "nvidia-names")
+    assert again.config == generator.config
+    ours, theirs = generator.state_dict(), again.state_dict()
+    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_layers_that_nvidias_stylegan3_cannot_have_are_refused(tmp_path):
+    cfg = design(STYLEGAN3)
+    odd = replace(cfg, layers=(replace(cfg.layers[0], channels=5), *cfg.layers[1:]))
+    with pytest.raises(PreconditionFailed, match="layers of such sizes"):
+        export_nvidia(tmp_path / "g.safetensors", StyleGAN3(odd))
+
+
+def test_stylegan3s_weights_without_their_settings_are_refused(tmp_path):
+    generator = StyleGAN3(design(STYLEGAN3))
+    save_file({name: tensor.clone() for name, tensor in generator.state_dict().items()}, tmp_path / "g.safetensors")
+    with pytest.raises(UnsupportedCheckpoint, match="without the settings"):
+        load_generator(tmp_path / "g.safetensors")

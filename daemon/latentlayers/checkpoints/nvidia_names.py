@@ -1,7 +1,8 @@
-"""StyleGAN2 from a state_dict with the names of stylegan2-ada-pytorch and stylegan3, without the module around it.
+"""StyleGAN2 and StyleGAN3 from a state_dict with NVIDIA's names, without the module around it.
 
-Sizes, architecture and filters follow from names and shapes. The clamp and the mapping network's learning rate do not:
-they are what `export.py` writes beside the weights, else the projects' defaults.
+StyleGAN2's sizes, architecture and filters follow from names and shapes. Its clamp and the mapping network's learning
+rate do not: they are what `export.py` writes beside the weights, else the projects' defaults. StyleGAN3's paddings
+follow from nothing but what `export.py` writes.
 """
 
 from __future__ import annotations
@@ -10,16 +11,19 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from latentlayers.checkpoints.header import MAX_LAYERS
 from latentlayers.checkpoints.limits import Budget
 from latentlayers.checkpoints.network import Arrays, Network
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.checkpoints.stylegan2 import MAX_SIDES, RESAMPLE_FILTER, derived, resample_taps
-from latentlayers.generators import StyleGAN2Config
+from latentlayers.checkpoints.stylegan3_design import design
+from latentlayers.generators import StyleGAN2Config, StyleGAN3Config
 from latentlayers.generators.stylegan2 import Architecture
 
 SOURCE_FORMAT = "nvidia-names"
-CONST = "synthesis.b4.const"
+STYLEGAN2_MARK, STYLEGAN3_MARK = "synthesis.b4.const", "synthesis.input.freqs"
 INIT_KWARGS = "init_kwargs"
+PICKLE = "Use the pickle that the weights are from, or what `latentlayers models export --format nvidia` writes."
 DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
@@ -36,15 +40,32 @@ def init_kwargs(metadata: Mapping[str, str]) -> Mapping[str, Any]:
 
 
 def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any], note: str = "") -> Network:
-    """The generator with these weights.
+    """The generator with these weights, StyleGAN3 if `STYLEGAN3_MARK` is among their names.
 
     Args:
         settings: `init_kwargs` of the projects' Generator, as far as known.
 
     Raises:
-        CorruptCheckpoint: damaged. UnsupportedCheckpoint: a filter that StyleGAN2's layout cannot express.
+        CorruptCheckpoint: damaged. UnsupportedCheckpoint: a filter that StyleGAN2's layout cannot express, or a
+        StyleGAN3 without settings.
+        KeyError, TypeError, ValueError, ArithmeticError: settings that make no sense.
     """
     g = Arrays(weights, budget)
+    config = _stylegan3(settings) if STYLEGAN3_MARK in g else _stylegan2(g, weights, settings)
+    arrays = {name: g.get(name) for name in weights if not derived(name)}
+    return Network(config, arrays, SOURCE_FORMAT, note)
+
+
+def _stylegan3(settings: Mapping[str, Any]) -> StyleGAN3Config:
+    if not settings:
+        raise unsupported("it holds a StyleGAN3 without the settings that its paddings follow from", PICKLE)
+    count = settings["num_layers"]
+    if type(count) is not int or not 1 <= count <= MAX_LAYERS:
+        raise corrupt(f"its num_layers is {count!r:.80}")
+    return design(settings)
+
+
+def _stylegan2(g: Arrays, names: Iterable[str], settings: Mapping[str, Any]) -> StyleGAN2Config:
     sides = [4]
     while f"synthesis.b{2 * sides[-1]}.conv1.weight" in g and len(sides) < MAX_SIDES:
         sides.append(2 * sides[-1])
@@ -52,7 +73,7 @@ def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any]
     if layers == 0:
         raise corrupt("its mapping network has no layers")
     features, c_dim = g.shape("mapping.embed.weight", 2) if "mapping.embed.weight" in g else (0, 0)
-    config = StyleGAN2Config(
+    return StyleGAN2Config(
         resolution=sides[-1],
         z_dim=g.shape("mapping.fc0.weight", 2)[1] - features,
         w_dim=g.shape(f"mapping.fc{layers - 1}.weight", 2)[0],
@@ -62,14 +83,12 @@ def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any]
         mapping_layers=layers,
         architecture=_architecture(g),
         conv_clamp=_setting(settings, "synthesis_kwargs", "conv_clamp", None),
-        resample_filter=common_filter(g, weights),
+        resample_filter=common_filter(g, names),
         lr_multiplier=_setting(settings, "mapping_kwargs", "lr_multiplier", 0.01),
         embed_features=features,
         layer_features=g.shape("mapping.fc0.weight", 2)[0] if layers > 1 else 0,
         use_noise="synthesis.b4.conv1.noise_strength" in g,
     )
-    arrays = {name: g.get(name) for name in weights if not derived(name)}
-    return Network(config, arrays, SOURCE_FORMAT, note)
 
 
 def common_filter(g: Arrays, names: Iterable[str]) -> tuple[float, ...]:

@@ -1,4 +1,4 @@
-"""StyleGAN2 from files that hold a table of named arrays: a state_dict, as torch.save or safetensors write it.
+"""Generators from files that hold a table of named arrays: a state_dict, as torch.save or safetensors write it.
 
 Who wrote it is told by the names in it (`layouts.py`), and so is where in the file it lies: such files wrap the table
 in others, and put prefixes before its names. Resolution, depth and widths follow from names and shapes, as nothing
@@ -49,7 +49,7 @@ def read(value: Any, budget: Budget, settings: Mapping[str, Any] | None = None) 
         note = "it holds no averaged generator" if place in RAW or prefix in RAW else ""
         if any(isinstance(name, str) and name.startswith("encoder.") for name in table):
             note = "its encoder is left out"
-        if prefix + nvidia_names.CONST in table:
+        if any(prefix + mark in table for mark in (nvidia_names.STYLEGAN2_MARK, nvidia_names.STYLEGAN3_MARK)):
             return nvidia_names.read(_without(prefix, table), budget, settings or {}, note)
         for layout in LAYOUTS:
             if prefix + layout.const in table:
