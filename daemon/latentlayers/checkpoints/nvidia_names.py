@@ -21,7 +21,8 @@ from latentlayers.generators import StyleGAN2Config, StyleGAN3Config
 from latentlayers.generators.stylegan2 import Architecture
 
 SOURCE_FORMAT = "nvidia-names"
-STYLEGAN2_MARK, STYLEGAN3_MARK = "synthesis.b4.const", "synthesis.input.freqs"
+STYLEGAN3_MARK = "synthesis.input.freqs"
+MARKS = ("synthesis.b4.const", STYLEGAN3_MARK)  # what tells a table of such weights
 INIT_KWARGS = "init_kwargs"
 PICKLE = "Use the pickle that the weights are from, or what `latentlayers models export --format nvidia` writes."
 DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)

@@ -30,7 +30,6 @@ PREFIXES = ("generator_ema.module.", "generator_ema.", "module.", "generator.mod
 RAW = ("g", "G", "params", "generator", "generator.", "generator.module.")
 LR_MLP = 0.01  # the default of every one of these projects
 GAIN = 4.0  # stored filters are multiplied by the upsampling gain
-DEFAULT_TAPS = (1.0, 3.0, 3.0, 1.0)
 
 
 def read(value: Any, budget: Budget, settings: Mapping[str, Any] | None = None) -> Network | None:
@@ -46,16 +45,13 @@ def read(value: Any, budget: Budget, settings: Mapping[str, Any] | None = None) 
         return None
     value = value["models"] if isinstance(value.get("models"), dict) else value  # GenForce's snapshots
     for place, prefix, table in _tables(value):
-        note = "it holds no averaged generator" if place in RAW or prefix in RAW else ""
-        if any(isinstance(name, str) and name.startswith("encoder.") for name in table):
-            note = "its encoder is left out"
-        if any(prefix + mark in table for mark in (nvidia_names.STYLEGAN2_MARK, nvidia_names.STYLEGAN3_MARK)):
-            return nvidia_names.read(_without(prefix, table), budget, settings or {}, note)
+        if any(prefix + mark in table for mark in nvidia_names.MARKS):
+            return nvidia_names.read(_without(prefix, table), budget, settings or {}, _note(place, prefix, table))
         for layout in LAYOUTS:
             if prefix + layout.const in table:
                 weights = _without(prefix, table)
                 mean = next((t[layout.w_avg] for t in (weights, table, value) if layout.w_avg in t), None)
-                return _read_layout(layout, weights, mean, budget, note)
+                return _read_layout(layout, weights, mean, budget, _note(place, prefix, table))
     return None
 
 
@@ -66,6 +62,13 @@ def _tables(value: Mapping[Any, Any]) -> Iterator[tuple[str | None, str, Mapping
         if isinstance(table, dict):
             for prefix in PREFIXES:
                 yield place, prefix, table
+
+
+def _note(place: str | None, prefix: str, table: Mapping[Any, Any]) -> str:
+    """See `Network.note`."""
+    if any(isinstance(name, str) and name.startswith("encoder.") for name in table):
+        return "its encoder is left out"
+    return "it holds no averaged generator" if place in RAW or prefix in RAW else ""
 
 
 def _without(prefix: str, table: Mapping[Any, Any]) -> dict[str, Any]:
@@ -92,7 +95,7 @@ def _read_layout(layout: Layout, weights: Mapping[str, Any], mean: Any, budget: 
         # Encoders keep the mean once for each row of w+.
         rows = Arrays({"latent_avg": mean}, budget).get("latent_avg").double()
         arrays[W_AVG] = rows.reshape(-1, rows.shape[-1]).mean(dim=0)
-    taps: tuple[float, ...] = DEFAULT_TAPS
+    taps: tuple[float, ...] = nvidia_names.DEFAULT_TAPS
     if layout.kernel is not None and layout.kernel in weights:
         kernel = g.get(layout.kernel)
         taps = resample_taps(layout.kernel, kernel.reshape(kernel.shape[-2:]) / GAIN)
