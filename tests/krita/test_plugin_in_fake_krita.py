@@ -1,0 +1,46 @@
+"""The plugin's own tests, plugin/*_tests.py, in the fake Krita: under each Qt binding, in processes of their own."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+HERE = Path(__file__).parent
+TESTS = HERE / "plugin"
+PATIENCE_S = 280
+# None of the settings and fixtures out here: they import the daemon's package, which has the plugin's name.
+ALONE = ["--rootdir", str(TESTS), "--confcutdir", str(TESTS), "-c", os.devnull, "-p", "no:cacheprovider"]
+
+
+@pytest.fixture(scope="session", params=["PyQt6", "PyQt5"])
+def binding(request: pytest.FixtureRequest) -> str:
+    """A Qt binding that this Python has; its name."""
+    command = [sys.executable, "-c", f"import {request.param}.QtTest, {request.param}.QtWidgets"]
+    if subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip(f"{request.param} is not installed, or lacks a library of the system")
+    return str(request.param)
+
+
+def run(part: str, binding: str, plugin_folder: Path, **environ: str) -> None:
+    """Runs the tests of one part; fails with what they said."""
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("LATENTLAYERS_HOME")}
+    path = os.pathsep.join([str(plugin_folder), str(HERE / "fake")])
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "--timeout", "120", *ALONE, str(TESTS / f"{part}_tests.py")],
+        env={**inherited, "PYTHONPATH": path, "LATENTLAYERS_TEST_QT": binding, **environ},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=PATIENCE_S,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("part", ["host"])
+def test_the_plugin_in_fake_krita(part: str, binding: str, plugin_folder: Path) -> None:
+    run(part, binding, plugin_folder)
