@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import queue
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from latentlayers.errors import LatentLayersError
 from latentlayers.library import ModelEntry, ModelStore
+from latentlayers.library.watch import FolderWatch
 from latentlayers.paths import Paths
 from library_samples import WIDTH, model_file, tensor_file
 
@@ -182,3 +184,38 @@ def test_watchers_are_told_once_a_new_file_is_complete_and_not_when_files_are_on
     model_file(user / "late.safetensors")
     with pytest.raises(queue.Empty):
         seen.get(timeout=1)
+
+
+def test_nothing_is_missed_between_setting_a_watch_up_and_starting_it(tmp_path: Path) -> None:
+    seen: queue.Queue[None] = queue.Queue()
+    watch = FolderWatch(tmp_path, lambda: seen.put(None))
+    (tmp_path / "early").write_text("x")
+    with pytest.raises(queue.Empty):
+        seen.get(timeout=1)
+    watch.start()
+    seen.get(timeout=20)
+    watch.close()
+
+
+def test_a_file_that_never_stands_still_does_not_hide_the_others(tmp_path: Path) -> None:
+    seen, stop = threading.Event(), threading.Event()
+    watch = FolderWatch(tmp_path, seen.set, settle=0.2, patience=1.0)
+    watch.start()
+
+    def grow() -> None:
+        with (tmp_path / "endless").open("wb") as file:
+            while not stop.wait(0.05):
+                file.write(b"x")
+                file.flush()
+
+    writer = threading.Thread(target=grow)
+    writer.start()
+    assert seen.wait(20)
+    assert writer.is_alive()
+    stop.set()
+    writer.join()
+    watch.close()
+
+
+def test_a_watch_that_was_never_started_can_be_closed(tmp_path: Path) -> None:
+    FolderWatch(tmp_path, lambda: None).close()

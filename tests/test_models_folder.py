@@ -20,7 +20,7 @@ from latentlayers.library.model_files import free_name, model_name
 from latentlayers.v1 import editing_service_pb2 as editing
 from latentlayers.v1 import latent_pb2
 from latentlayers.v1 import model_service_pb2 as pb
-from running_daemon import PATIENCE_S, RunningDaemon, eventually, is_running, reason
+from running_daemon import PATIENCE_S, RunningDaemon, details, eventually, is_running, reason
 
 SOURCE = reference_file("sg2ada_16_resnet")
 OTHER = reference_file("ros_16_conv")
@@ -48,9 +48,9 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]
 @pytest.fixture
 def daemon(running: RunningDaemon) -> RunningDaemon:
     """With an empty models folder."""
-    for item in running.paths.models.iterdir():
+    for item in running.paths.models.glob("[!.]*"):
         shutil.rmtree(item) if item.is_dir() and not item.is_symlink() else item.unlink()
-    eventually(lambda: not models(running))
+    eventually(lambda: not models(running) and not made(running))
     return running
 
 
@@ -129,6 +129,15 @@ def test_a_dropped_file_is_announced_as_converting_and_then_is_a_model_in_every_
         while any(model.name == "my-model-1" for model in next(watch).models):
             pass
     eventually(lambda: made(daemon) == [])
+
+
+def test_a_model_that_is_not_ready_yet_is_worth_another_call(daemon: RunningDaemon) -> None:
+    shutil.copyfile(SOURCE, daemon.paths.models / "soon.pkl")
+    eventually(lambda: "soon" in models(daemon))
+    with pytest.raises(grpc.RpcError) as caught:
+        draw(daemon, "soon")
+    assert details(caught.value)[0] == "MODEL_CONVERTING"
+    assert details(caught.value)[2]
 
 
 def test_what_lies_there_at_the_start_is_converted_once_and_the_worker_is_not_started_again(
@@ -340,6 +349,8 @@ def test_editing_calls_go_before_conversions(daemon: RunningDaemon) -> None:
 
 def test_a_full_disk_leaves_no_model_and_is_tried_again_by_the_next_daemon(start_daemon: StartDaemon) -> None:
     resource = pytest.importorskip("resource")
+    if not hasattr(resource, "prlimit"):
+        pytest.skip("the limits of another process cannot be set here")
     daemon = start_daemon()
     least = daemon.paths.models / "cats.pkl"
     limits = (SOURCE.stat().st_size // 4, resource.RLIM_INFINITY)

@@ -17,9 +17,10 @@ from latentlayers.checkpoints.native import load_generator_native
 from latentlayers.checkpoints.vgg16 import find_vgg16, load_vgg16
 from latentlayers.editing.directions import METHODS, ganspace, parse_direction, sefa
 from latentlayers.engine.device import release_cached
-from latentlayers.errors import CorruptCheckpoint, NotFound
+from latentlayers.errors import CorruptCheckpoint, NotFound, Unavailable
 from latentlayers.generators import Generator
 from latentlayers.inversion.features import FeatureNetwork, PixelPyramid, VGG16Features, load_features
+from latentlayers.library.conversions import STILL_S
 from latentlayers.library.models import ModelEntry, ModelStore
 
 log = logging.getLogger(__name__)
@@ -141,6 +142,13 @@ class ModelCache:
             self.unload(name)
 
     def _load(self, entry: ModelEntry) -> LoadedModel:
+        if entry.converting:
+            raise Unavailable(
+                "MODEL_CONVERTING",
+                f"The model {entry.name} cannot be used yet: {entry.problem}",
+                "Call again in a moment.",
+                retry_after=STILL_S,
+            )
         if entry.problem:
             raise CorruptCheckpoint(
                 "MODEL_UNUSABLE",

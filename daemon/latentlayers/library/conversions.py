@@ -47,13 +47,13 @@ class Conversions:
     """The models made from the checkpoints in a models folder.
 
     Args:
-        failures: why some could not be made.
+        failures: why some could not be made; passing_failures: those that were not the file's fault.
         digests: see `read_entry`.
     """
 
-    def __init__(self, models: Path, failures: FileFacts, digests: FileFacts) -> None:
+    def __init__(self, models: Path, failures: FileFacts, passing_failures: FileFacts, digests: FileFacts) -> None:
         self._models, self._folder = models, models / CONVERTED
-        self._failures, self._digests = failures, digests
+        self._failures, self._passing_failures, self._digests = failures, passing_failures, digests
 
     def entries(self, checkpoints: Iterable[Path], taken: Iterable[str]) -> Iterator[ModelEntry]:
         """One for each checkpoint, with a name that is not taken: converted, waiting for it, or with what is wrong."""
@@ -106,8 +106,12 @@ class Conversions:
         install(self._folder / name, fill)
 
     def fail(self, checkpoint: Path, stamp: Stamp, problem: str, *, lasting: bool) -> None:
-        """Remembers why a checkpoint could not be converted until it changes, or at most until the daemon ends."""
-        self._failures.put(checkpoint, stamp, problem, lasting=lasting)
+        """Remembers why a checkpoint could not be converted: until it changes, or at most until `retry`."""
+        (self._failures if lasting else self._passing_failures).put(checkpoint, stamp, problem)
+
+    def retry(self) -> None:
+        """Gives checkpoints whose failure was not lasting another chance."""
+        self._passing_failures.clear()
 
     def remove(self, checkpoint: Path) -> None:
         """Deletes a checkpoint and its model. Raises OSError."""
@@ -139,7 +143,7 @@ class Conversions:
             entry = replace(entry, stamp=(stamp := Stamp.of(checkpoint)))
         except OSError as error:
             return replace(entry, problem=f"It cannot be read: {error.strerror}.")
-        if problem := self._failures.get(checkpoint, stamp):
+        if problem := self._failures.get(checkpoint, stamp) or self._passing_failures.get(checkpoint, stamp):
             return replace(entry, problem=problem)
         if not os.access(checkpoint, os.R_OK):
             return replace(entry, problem="It cannot be read: you may not open the file.")
@@ -147,9 +151,9 @@ class Conversions:
         return replace(entry, converting=True, problem=problem)
 
 
-def is_growing(stamp: Stamp) -> bool:
+def is_growing(stamp: Stamp | None) -> bool:
     """Whether the file was written to just now. Dates in the future, as some archives have them, do not count."""
-    return 0 <= time.time() - stamp.mtime_ns / 1e9 < STILL_S
+    return stamp is not None and 0 <= time.time() - stamp.mtime_ns / 1e9 < STILL_S
 
 
 def _link(source: Path, target: Path) -> None:

@@ -45,7 +45,8 @@ class ModelStore:
         self._digests = FileFacts(paths.state / "model-digests.json")
         # A later version may be able to read what this one cannot.
         failures = FileFacts(paths.state / "conversion-failures.json", __version__)
-        self._conversions = Conversions(self._folder, failures, self._digests)
+        passing = FileFacts(paths.state / "passing-conversion-failures.json")
+        self._conversions = Conversions(self._folder, failures, passing, self._digests)
         self._watches: list[FolderWatch] = []
 
     @property
@@ -136,9 +137,13 @@ class ModelStore:
         self._conversions.add(name, checkpoint, write)
 
     def conversion_failed(self, entry: ModelEntry, problem: str, *, lasting: bool) -> None:
-        """`entry` has this problem from now on, until its checkpoint changes; see `Conversions.fail`."""
+        """`entry` has this problem from now on; see `Conversions.fail`."""
         if entry.checkpoint is not None and entry.stamp is not None:
             self._conversions.fail(entry.checkpoint, entry.stamp, problem, lasting=lasting)
+
+    def retry_conversions(self) -> None:
+        """See `Conversions.retry`."""
+        self._conversions.retry()
 
     def purge(self) -> None:
         """Deletes the models of checkpoints that are gone; never raises.

@@ -67,6 +67,10 @@ class Catalogue:
         """See `ModelStore.conversion_failed`."""
         await asyncio.to_thread(self._store.conversion_failed, entry, problem, lasting=lasting)
 
+    async def retry_conversions(self) -> None:
+        """See `ModelStore.retry_conversions`."""
+        await asyncio.to_thread(self._store.retry_conversions)
+
     async def purge(self) -> None:
         """See `ModelStore.purge`."""
         await asyncio.to_thread(self._store.purge)

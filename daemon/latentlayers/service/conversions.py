@@ -9,7 +9,7 @@ from latentlayers.errors import Kind, LatentLayersError
 from latentlayers.library.conversions import STILL_S, is_growing
 from latentlayers.library.models import ModelEntry
 from latentlayers.service.calls import Calls
-from latentlayers.service.catalogue import Catalogue
+from latentlayers.service.catalogue import Catalogue, Listing
 from latentlayers.v1 import model_service_pb2 as pb
 
 log = logging.getLogger(__name__)
@@ -27,23 +27,24 @@ class Converter:
     async def run(self) -> None:
         """Does so until it is cancelled or the daemon stops."""
         try:
+            await self._catalogue.retry_conversions()
             async for listing in self._catalogue.changes():
-                waiting = [entry for entry in listing.entries if entry.converting]
-                ready = next((entry for entry in waiting if entry.stamp and not is_growing(entry.stamp)), None)
-                if ready is not None:
-                    await self._catalogue.refresh()  # it may still be listed as being copied
-                    await self._convert(ready)
-                elif waiting:
+                waiting = _waiting(listing)
+                while waiting and not (ready := [entry for entry in waiting if not is_growing(entry.stamp)]):
                     await asyncio.sleep(STILL_S)
+                    await self._catalogue.refresh()  # they are no longer listed as being copied
+                    waiting = _waiting(await self._catalogue.listing())
+                if waiting:
+                    await self._convert(ready[0])
+                    await self._catalogue.refresh()
                 else:
                     await self._catalogue.purge()
-                    continue
-                await self._catalogue.refresh()
         except LatentLayersError as error:
             log.info("the models folder is left alone: %s", error)
 
     async def _convert(self, entry: ModelEntry) -> None:
         request = pb.ImportModelRequest(path=str(entry.checkpoint), name=entry.name)
+        log.info("%s is converted to the model %s", entry.checkpoint, entry.name)
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 await self._calls.chore("ConvertModel", request, pb.ImportModelResponse)
@@ -56,3 +57,7 @@ class Converter:
                 problem = f"{error.message} {error.remedy}"
                 await self._catalogue.conversion_failed(entry, problem, lasting=lasting)
             return
+
+
+def _waiting(listing: Listing) -> list[ModelEntry]:
+    return [entry for entry in listing.entries if entry.converting]
