@@ -7,7 +7,8 @@ import struct
 import zipfile
 from typing import Any
 
-from checkpoint_files import reference_file
+import torch
+from checkpoint_files import reference_file, rosinality_state, small_generator
 from hostile_files import (
     PROTO,
     Corpus,
@@ -18,6 +19,7 @@ from hostile_files import (
     network,
     patched,
     safetensors,
+    saved,
     storage,
     table,
     tensor,
@@ -94,6 +96,8 @@ def false_arrays() -> Corpus:
     )
     view = table(**{f"k{i}": tensor(storage(4), 0, (4,), (1,)) for i in range(3000)})
     corpus["three thousand views of one storage"] = torch_zip(table(g_ema=view), sixteen), ""
+    state = rosinality_state(small_generator()) | {"convs.0.conv.blur.kernel": torch.zeros(100_000, 1)}
+    corpus["a filter whose product takes eighty gigabytes"] = saved({"g_ema": state}), "is a filter of"
     dense = ndarray((512, 512), bytes(1 << 20))
     shared = {f"Dense{i}__weight": b"h\x63" for i in range(1, 5000)}
     corpus["five thousand uses of one array"] = network(Dense0__weight=dense + b"q\x63", **shared), ""

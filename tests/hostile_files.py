@@ -10,6 +10,7 @@ import zipfile
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from checkpoint_files import pickle_global, pickle_text
 from latentlayers.errors import CorruptCheckpoint, UnsupportedCheckpoint
 
@@ -89,6 +90,13 @@ def torch_zip(program: bytes, parts: Mapping[str, bytes] = {}, *, compression: i
         archive.writestr("archive/data.pkl", b"\x80\x02" + program + b".")
         for name, content in parts.items():
             archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def saved(content: Any, *, zipped: bool = True) -> bytes:
+    """What torch writes for `content`."""
+    buffer = io.BytesIO()
+    torch.save(content, buffer, _use_new_zipfile_serialization=zipped)
     return buffer.getvalue()
 
 

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import functools
-import io
 import os
 import pickle
 import struct
 from collections.abc import Callable
 from typing import Any
 
-import torch
 from checkpoint_files import pickle_global, pickle_text
 from hostile_files import (
     LAUGHS,
@@ -20,6 +18,7 @@ from hostile_files import (
     everywhere,
     legacy,
     nested,
+    saved,
     storage,
     table,
     torch_zip,
@@ -35,12 +34,6 @@ class Call:
 
     def __reduce__(self) -> Any:
         return self.call
-
-
-def saved(content: Any, *, zipped: bool) -> bytes:
-    buffer = io.BytesIO()
-    torch.save(content, buffer, _use_new_zipfile_serialization=zipped)
-    return buffer.getvalue()
 
 
 def attempts_to_run(mark: str) -> Corpus:
@@ -121,7 +114,7 @@ def attempts_to_run(mark: str) -> Corpus:
         "call of a text": (PROTO + value("x") + b")R.", "calls something that is not a name"),
         "call of a class that is only a name": (PROTO + pickle_global("numpy", "ndarray") + b")R.", "numpy.ndarray"),
         "call without a tuple": (PROTO + pickle_global("collections", "OrderedDict") + b"]R.", "not a name"),
-        "in a torch zip": (saved({"g_ema": Call(os.system, touch)}, zipped=True), r"(posix|nt)\.system"),
+        "in a torch zip": (saved({"g_ema": Call(os.system, touch)}), r"(posix|nt)\.system"),
         "in a torch legacy file": (saved({"g_ema": Call(os.system, touch)}, zipped=False), r"(posix|nt)\.system"),
         "in the persistent id of a torch zip": (torch_zip(system + b"Q"), "os.system"),
         "in a legacy file's list of storages": (legacy(b"N", keys=system), "os.system"),
@@ -177,6 +170,15 @@ def bombs() -> Corpus:
         "one storage copied again and again": (
             copied("torch.storage._load_from_bytes", value(container) + b"\x85"),
             same,
+        ),
+        "one table in a hundred thousand places": (
+            PROTO
+            + b"}("
+            + b"".join(b"J%bN" % struct.pack("<i", i) for i in range(60_000))
+            + b"uq\xfe0}("
+            + b"".join(b"J%bh\xfe" % struct.pack("<i", i) for i in range(60_000))
+            + b"u.",
+            "no generator",
         ),
         "colliding keys": (PROTO + b"}(" + colliding + b"u.", "a int as a key"),
         "a memo slot at four billion": (b"\x80\x02Nr\xff\xff\xff\xff.", "no generator"),

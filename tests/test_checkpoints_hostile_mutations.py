@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import io
 import os
 import random
 import tempfile
@@ -24,7 +23,7 @@ from checkpoint_files import (
     tf_pickle,
     write_nvidia,
 )
-from hostile_files import Refusal
+from hostile_files import Refusal, saved
 from latentlayers.checkpoints import ModelHeader, load_generator, save_generator
 from mutations import mutant
 
@@ -49,10 +48,7 @@ def valid_files() -> list[bytes]:
         tf_pickle(folder / "tensorflow", tf_network(reference_file("sg2tf_16")))
         files.append((folder / "tensorflow").read_bytes())
     for zipped in (True, False):
-        buffer = io.BytesIO()
-        content = {"g_ema": rosinality_state(generator), "latent_avg": torch.zeros(4)}
-        torch.save(content, buffer, _use_new_zipfile_serialization=zipped)
-        files.append(buffer.getvalue())
+        files.append(saved({"g_ema": rosinality_state(generator), "latent_avg": torch.zeros(4)}, zipped=zipped))
     return files
 
 

@@ -76,6 +76,11 @@ class Arrays:
         return value
 
 
+def tables_in(value: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
+    """The table itself and those directly in it, each once, though a file may name one a hundred thousand times."""
+    return list({id(table): table for table in (value, *value.values()) if isinstance(table, dict)}.values())
+
+
 def named_tensors(root: Any, parts: Callable[[Any], Iterable[tuple[Any, Any]]]) -> dict[str, Lazy]:
     """Every array below `root`, by dotted name, in the file's order.
 

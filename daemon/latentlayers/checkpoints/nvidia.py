@@ -7,7 +7,7 @@ from typing import Any
 
 from latentlayers.checkpoints import nvidia_stylegan3
 from latentlayers.checkpoints.limits import Budget
-from latentlayers.checkpoints.network import Arrays, Network, named_tensors
+from latentlayers.checkpoints.network import Arrays, Network, named_tensors, tables_in
 from latentlayers.checkpoints.nvidia_names import common_filter
 from latentlayers.checkpoints.persistence import attribute, child, clamp_of, is_module, parts, state_of
 from latentlayers.checkpoints.refusals import unsupported
@@ -69,11 +69,10 @@ def _stylegan2(root: dict[str, Any], arrays: Arrays, names: Iterable[str]) -> St
 
 def _generator(value: Any) -> tuple[Any, str] | None:
     """The module to read, and `Network.note`: the value itself, or in a dict, an average rather than another one."""
-    tables = [value, *value.values()] if isinstance(value, dict) else [{"ema": value}]
+    tables = tables_in(value) if isinstance(value, dict) else [{"ema": value}]
     modules = [
         (str(key), part)
         for table in tables
-        if isinstance(table, dict)
         for key, part in table.items()
         if is_module(part) and key not in NO_GENERATORS
     ]

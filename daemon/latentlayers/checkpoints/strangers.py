@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from latentlayers.checkpoints.inert import Lazy
+from latentlayers.checkpoints.network import tables_in
 from latentlayers.checkpoints.refusals import unsupported
 from latentlayers.errors import UnsupportedCheckpoint
 
@@ -45,8 +46,7 @@ def refusal(value: Any) -> UnsupportedCheckpoint:
         return unsupported(f"it holds a direction or a code in latent space, of shape {list(value.shape)}", DIRECTION)
     if not isinstance(value, dict):
         return unsupported("it holds no generator")
-    tables = [value, *(inner for inner in value.values() if isinstance(inner, dict))]
-    names = {name for table in tables for name in table if isinstance(name, str)}
+    names = {name for table in tables_in(value) for name in table if isinstance(name, str)}
     for matches, what, remedy in KINDS:
         if matches(names):
             return unsupported(what, remedy)
