@@ -1,32 +1,20 @@
-"""The plugin as painters get it: built, unpacked, and imported only in processes of its own.
-
-(The plugin's package has the same name as the daemon's, which the tests themselves import.)
-"""
+"""The plugin as painters get it: built and unpacked."""
 
 from __future__ import annotations
 
-import json
-import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
+from plugin_process import FAKE_WORKER, ROOT, Client, client_of
 from running_daemon import RunningDaemon
 
-ROOT = Path(__file__).resolve().parents[2]
-FAKE_WORKER = ROOT / "tests" / "fake_worker.py"
-CLIENT = Path(__file__).with_name("wire_client.py")
-PATIENCE_S = 120
-# Krita's own: what a distribution's Krita runs on.
-SYSTEM_PYTHON = "/usr/bin/python3"
-
-# What scenario NAME of wire_client.py says, as JSON: `client("unary", address=…, folder=…)`.
-Client = Callable[..., Any]
+# Run by test_plugin_in_fake_krita.py, in processes that have the plugin.
+collect_ignore = ["plugin"]
 
 
 @pytest.fixture(scope="session")
@@ -55,50 +43,22 @@ def own_plugin_folder(plugin_folder: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(plugin_folder, tmp_path / "pykrita"))
 
 
-def _python_with(binding: str) -> str | None:
-    """A Python on this machine that has the Qt binding."""
-    for python in (sys.executable, SYSTEM_PYTHON):
-        command = [python, "-I", "-c", f"import {binding}.QtCore"]
-        if shutil.which(python) and subprocess.run(command, capture_output=True).returncode == 0:
-            return python
-    return None
-
-
-@pytest.fixture(scope="session", params=["PyQt5", "PyQt6"])
-def qt(request: pytest.FixtureRequest) -> tuple[str, str]:
-    """(Python, Qt binding) to run the plugin with."""
-    python = _python_with(request.param)
-    if python is None:
-        pytest.skip(f"no Python here has {request.param}")
-    return python, request.param
+@pytest.fixture(params=["PyQt5", "PyQt6"])
+def client(request: pytest.FixtureRequest, plugin_folder: Path) -> Client:
+    """Runs scenarios of wire_client.py in a process that has the plugin, under one Qt binding after the other."""
+    return client_of(request.param, plugin_folder)
 
 
 @pytest.fixture
-def client(qt: tuple[str, str], plugin_folder: Path) -> Client:
-    """Runs scenarios of wire_client.py in a process that has the plugin, under both Qt bindings."""
-    python, binding = qt
-
-    def run(scenario: str, *, folder: Path = plugin_folder, environ: dict[str, str] | None = None, **given: Any) -> Any:
-        inherited = {name: value for name, value in os.environ.items() if not name.startswith("LATENTLAYERS_")}
-        done = subprocess.run(
-            [python, str(CLIENT), binding, scenario, json.dumps(given)],
-            env={**inherited, "PYTHONPATH": str(folder), **(environ or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE_S,
-        )
-        assert done.returncode == 0, done.stderr
-        assert not done.stderr, done.stderr
-        return json.loads(done.stdout)
-
-    return run
+def one_client(plugin_folder: Path) -> Client:
+    """As `client`, for what does not depend on Qt."""
+    return client_of("PyQt6", plugin_folder)
 
 
 @pytest.fixture(scope="module")
 def obedient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
     """A daemon whose worker does what a Render request says (see fake_worker.py); leave it running."""
     home = tmp_path_factory.mktemp("obedient") / "home"
-    running = RunningDaemon(home, worker_command=(sys.executable, str(FAKE_WORKER)), cancel_grace_s=20.0)
+    running = RunningDaemon(home, worker_command=FAKE_WORKER, cancel_grace_s=20.0)
     yield running
     running.close()

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import psutil
 import pytest
-from conftest import ROOT
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from plugin_process import ROOT
 from running_daemon import is_running
 
 sys.path.insert(0, str(ROOT / "install"))

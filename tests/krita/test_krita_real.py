@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import os
-import sys
 from pathlib import Path
 
 import pytest
-from conftest import FAKE_WORKER
 from latentlayers import __version__
+from plugin_process import FAKE_WORKER
 from rig import Rig, missing
 from running_daemon import RunningDaemon, StartDaemon, eventually
 
@@ -31,7 +30,7 @@ def test_the_plugin_loads_and_reaches_the_daemon(plugin_folder: Path, daemon: Ru
 
 
 def test_krita_quits_cleanly_during_a_call(plugin_folder: Path, start_daemon: StartDaemon, tmp_path: Path) -> None:
-    daemon = start_daemon(worker_command=(sys.executable, str(FAKE_WORKER)), cancel_grace_s=20.0)
+    daemon = start_daemon(worker_command=FAKE_WORKER, cancel_grace_s=20.0)
     outcome = Rig(plugin_folder, tmp_path).run(
         "scenarios/quit_during_call.py",
         environ={"LATENTLAYERS_HOME": str(daemon.home)},

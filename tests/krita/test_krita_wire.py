@@ -15,17 +15,16 @@ from typing import Any
 import grpc
 import psutil
 import pytest
-from conftest import FAKE_WORKER, Client
 from latentlayers import __version__
 from latentlayers.client.address import given_endpoint
 from latentlayers.paths import Paths
 from latentlayers.service.daemon import PROTOCOL
 from latentlayers.v1 import daemon_service_pb2 as pb
 from latentlayers.v1 import daemon_service_pb2_grpc
+from plugin_process import FAKE_WORKER, Client
 from running_daemon import RunningDaemon, StartDaemon, eventually, is_running
 
 LONG = "steps:100000:0.01"
-WORKER = (sys.executable, str(FAKE_WORKER))
 
 
 def at(daemon: RunningDaemon) -> dict[str, str]:
@@ -76,7 +75,7 @@ def test_a_busy_gui_thread_loses_nothing(client: Client, obedient: RunningDaemon
 
 
 def test_cancelling_ends_one_call_here_and_at_the_daemon(client: Client, start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(worker_command=WORKER, cancel_grace_s=20.0)
+    daemon = start_daemon(worker_command=FAKE_WORKER, cancel_grace_s=20.0)
     said = client("cancel", words=LONG, environ=at(daemon))
     assert said["finished"]
     assert said["end"]["reason"] == said["end"]["code"] == "CANCELLED"
@@ -95,28 +94,28 @@ def test_an_error_has_reason_sentence_and_remedy(client: Client, obedient: Runni
     }
 
 
-def test_a_full_queue_says_when_to_come_back(client: Client, start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(worker_command=WORKER, queue_limit=1)
-    end = client("queue_full", environ=at(daemon))
+def test_a_full_queue_says_when_to_come_back(one_client: Client, start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(worker_command=FAKE_WORKER, queue_limit=1)
+    end = one_client("queue_full", environ=at(daemon))
     assert end["reason"] == "QUEUE_FULL"
     assert end["retry_after"] > 0
 
 
-def test_a_deadline_is_kept(client: Client, obedient: RunningDaemon) -> None:
-    end = client("failure", words=LONG, timeout=1.0, environ=at(obedient))["end"]
+def test_a_deadline_is_kept(one_client: Client, obedient: RunningDaemon) -> None:
+    end = one_client("failure", words=LONG, timeout=1.0, environ=at(obedient))["end"]
     assert end["code"] == "DEADLINE_EXCEEDED"
     assert end["remedy"]
 
 
 def test_a_worker_that_dies_fails_the_call_and_not_the_next(client: Client, start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(worker_command=WORKER)
+    daemon = start_daemon(worker_command=FAKE_WORKER)
     said = client("failure", words="steps:2:0 die", then="steps:2:0", environ=at(daemon))
     assert said["end"]["reason"] == "WORKER_DIED"
     assert said["then"] == "done"
 
 
 def test_a_daemon_killed_during_a_call_is_told(client: Client, start_daemon: StartDaemon) -> None:
-    said = client("killed_daemon", words=LONG, environ=at(start_daemon(worker_command=WORKER)))
+    said = client("killed_daemon", words=LONG, environ=at(start_daemon(worker_command=FAKE_WORKER)))
     assert said["end"]["reason"] == "DAEMON_LOST"
     assert said["end"]["code"] == "UNAVAILABLE"
     assert said["states"] == [["connecting", ""], ["connected", ""], ["failed", "DAEMON_LOST"]]
@@ -129,41 +128,41 @@ def test_a_missing_daemon_is_started_and_its_death_noticed_while_idle(client: Cl
     assert len(set(said["pids"])) == 2
 
 
-def test_calls_do_not_try_again_and_again_but_a_person_may(client: Client, homeless: dict[str, Any]) -> None:
-    said = client("not_running", tries=4, **homeless)
+def test_calls_do_not_try_again_and_again_but_a_person_may(one_client: Client, homeless: dict[str, Any]) -> None:
+    said = one_client("not_running", tries=4, **homeless)
     assert {end["reason"] for end in said["ends"]} == {"DAEMON_NOT_RUNNING"}
     failed = [["connecting", ""], ["failed", "DAEMON_NOT_RUNNING"]]
     assert said["attempts"] == failed
     assert said["asked"] == failed
 
 
-def test_a_daemon_that_cannot_start_is_explained(client: Client, homeless: dict[str, Any]) -> None:
+def test_a_daemon_that_cannot_start_is_explained(one_client: Client, homeless: dict[str, Any]) -> None:
     state = Path(homeless["environ"]["LATENTLAYERS_HOME"]) / "state"
     command = [sys.executable, "-c", "import sys; sys.exit('The disk is upside down.')"]
     file = homeless["folder"] / "latentlayers-daemon.json"
     file.write_text(json.dumps({"command": command, "state": str(state)}))
-    said = client("start", **homeless)
+    said = one_client("start", **homeless)
     assert said["states"][-1] == ["failed", "DAEMON_START_FAILED"]
     assert "The disk is upside down." in said["message"]
     assert str(state / "daemon-start.log") in said["remedy"]
 
 
-def test_without_the_daemon_installed_it_says_so(client: Client, plugin_folder: Path, tmp_path: Path) -> None:
+def test_without_the_daemon_installed_it_says_so(one_client: Client, plugin_folder: Path, tmp_path: Path) -> None:
     environ = {"LATENTLAYERS_HOME": str(tmp_path / "home"), "PATH": str(tmp_path), "HOME": str(tmp_path)}
-    said = client("start", environ=environ)
+    said = one_client("start", environ=environ)
     assert said["states"][-1] == ["failed", "DAEMON_NOT_INSTALLED"]
     assert "bootstrap.py krita" in said["remedy"]
 
 
 @pytest.mark.parametrize("variable", ["FLATPAK_ID", "SNAP_NAME"])
-def test_from_a_sandbox_nothing_is_started(client: Client, homeless: dict[str, Any], variable: str) -> None:
+def test_from_a_sandbox_nothing_is_started(one_client: Client, homeless: dict[str, Any], variable: str) -> None:
     homeless["environ"][variable] = "org.kde.krita"
-    said = client("start", **homeless)
+    said = one_client("start", **homeless)
     assert said["states"][-1] == ["failed", "DAEMON_NOT_RUNNING"]
     assert "sandbox" in said["message"]
 
 
-def test_the_daemon_does_not_inherit_kritas_python_or_libraries(client: Client) -> None:
+def test_the_daemon_does_not_inherit_kritas_python_or_libraries(one_client: Client) -> None:
     environ = {
         "PYTHONPATH": "/krita/python",
         "PYTHONHOME": "/krita",
@@ -173,7 +172,7 @@ def test_the_daemon_does_not_inherit_kritas_python_or_libraries(client: Client) 
         "QT_PLUGIN_PATH": "/tmp/.mount_krita/usr/plugins",
         "HOME": "/home/painter",
     }
-    assert client("cleaned", inherited=environ) == {
+    assert one_client("cleaned", inherited=environ) == {
         "APPDIR": "/tmp/.mount_krita",
         "LD_LIBRARY_PATH": "/opt/cuda/lib",
         "PATH": "/usr/bin",
@@ -182,37 +181,37 @@ def test_the_daemon_does_not_inherit_kritas_python_or_libraries(client: Client) 
 
 
 def test_closing_during_a_stream_is_quick_and_quiet(client: Client, start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(worker_command=WORKER, cancel_grace_s=20.0)
+    daemon = start_daemon(worker_command=FAKE_WORKER, cancel_grace_s=20.0)
     said = client("close", words=LONG, environ=at(daemon))
     assert said == {"at_once": True, "thread_ended": True, "signals_after": [0, [], 0, []]}
     eventually(lambda: was_cancelled(daemon))
 
 
-@pytest.mark.parametrize("side", [1024])
-def test_a_layer_travels_both_ways(client: Client, daemon: RunningDaemon, side: int) -> None:
-    said = client("picture", side=side, environ=at(daemon))
+def test_a_layer_travels_both_ways(one_client: Client, daemon: RunningDaemon) -> None:
+    side = 1024
+    said = one_client("picture", side=side, environ=at(daemon))
     assert said == {"end": "done", "size": [side, side], "bytes": 4 * side * side, "outside_kept": True}
 
 
-def test_what_the_daemon_would_refuse_for_its_size_is_not_sent(client: Client, start_daemon: StartDaemon) -> None:
-    daemon = start_daemon(worker_command=WORKER, max_message_bytes=1 << 20)
-    end = client("too_large", size=1 << 20, environ=at(daemon))
+def test_what_the_daemon_would_refuse_for_its_size_is_not_sent(one_client: Client, start_daemon: StartDaemon) -> None:
+    daemon = start_daemon(worker_command=FAKE_WORKER, max_message_bytes=1 << 20)
+    end = one_client("too_large", size=1 << 20, environ=at(daemon))
     assert end["reason"] == "MESSAGE_TOO_LARGE"
     assert "1 MB" in end["message"]
 
 
-def test_tcp_needs_the_token(client: Client, start_daemon: StartDaemon, tmp_path: Path) -> None:
-    daemon = start_daemon(worker_command=WORKER, listen="127.0.0.1:0")
-    assert client("unary", environ=at(daemon))["end"] == "done"
+def test_tcp_needs_the_token(one_client: Client, start_daemon: StartDaemon, tmp_path: Path) -> None:
+    daemon = start_daemon(worker_command=FAKE_WORKER, listen="127.0.0.1:0")
+    assert one_client("unary", environ=at(daemon))["end"] == "done"
     elsewhere = {"LATENTLAYERS_HOME": str(tmp_path / "other"), "LATENTLAYERS_ADDRESS": daemon.address}
-    said = client("connect", environ={**elsewhere, "LATENTLAYERS_TOKEN": "wrong"})
+    said = one_client("connect", environ={**elsewhere, "LATENTLAYERS_TOKEN": "wrong"})
     assert said["code"] == "TOKEN_REFUSED"
     token = daemon.paths.token_file.read_text()
-    assert client("connect", environ={**elsewhere, "LATENTLAYERS_TOKEN": token})["kind"] == "connected"
+    assert one_client("connect", environ={**elsewhere, "LATENTLAYERS_TOKEN": token})["kind"] == "connected"
 
 
 def test_over_tls_exactly_the_announced_certificate_is_trusted(
-    client: Client, start_daemon: StartDaemon, tmp_path: Path
+    one_client: Client, start_daemon: StartDaemon, tmp_path: Path
 ) -> None:
     keys = []
     for name in ("ours", "another"):
@@ -222,25 +221,25 @@ def test_over_tls_exactly_the_announced_certificate_is_trusted(
         subprocess.run(command, check=True, capture_output=True)
         keys.append((key, certificate))
     (key, certificate), (_, other) = keys
-    daemon = start_daemon(worker_command=WORKER, listen="0.0.0.0:0", tls_certificate=certificate, tls_key=key)
-    assert client("unary", environ=at(daemon))["end"] == "done"
+    daemon = start_daemon(worker_command=FAKE_WORKER, listen="0.0.0.0:0", tls_certificate=certificate, tls_key=key)
+    assert one_client("unary", environ=at(daemon))["end"] == "done"
     environ = {
         "LATENTLAYERS_HOME": str(tmp_path / "other"),
         "LATENTLAYERS_ADDRESS": f"localhost:{daemon.address.rpartition(':')[2]}",
         "LATENTLAYERS_TOKEN": daemon.paths.token_file.read_text(),
         "LATENTLAYERS_TLS_CERTIFICATE": str(other),
     }
-    assert client("connect", environ=environ)["code"] == "CERTIFICATE_REFUSED"
+    assert one_client("connect", environ=environ)["code"] == "CERTIFICATE_REFUSED"
 
 
-def test_an_address_that_is_none_or_that_nobody_listens_at_is_told(client: Client, tmp_path: Path) -> None:
+def test_an_address_that_is_none_or_that_nobody_listens_at_is_told(one_client: Client, tmp_path: Path) -> None:
     home = {"LATENTLAYERS_HOME": str(tmp_path / "home")}
     for address, code in (
         ("nonsense", "ADDRESS_INVALID"),
         ("127.0.0.1:1", "DAEMON_UNREACHABLE"),
         (f"unix:{tmp_path}/none.sock", "DAEMON_UNREACHABLE"),
     ):
-        said = client("connect", environ={**home, "LATENTLAYERS_ADDRESS": address})
+        said = one_client("connect", environ={**home, "LATENTLAYERS_ADDRESS": address})
         assert said["code"] == code
         assert said["remedy"]
 
@@ -273,11 +272,11 @@ def daemon_of(protocol: int | None) -> tuple[grpc.Server, str]:
     ],
 )
 def test_versions_that_differ_say_which_side_to_update(
-    client: Client, tmp_path: Path, protocol: int | None, kind: str, code: str, words: str
+    one_client: Client, tmp_path: Path, protocol: int | None, kind: str, code: str, words: str
 ) -> None:
     server, address = daemon_of(protocol)
     try:
-        said = client("connect", environ={"LATENTLAYERS_HOME": str(tmp_path), "LATENTLAYERS_ADDRESS": address})
+        said = one_client("connect", environ={"LATENTLAYERS_HOME": str(tmp_path), "LATENTLAYERS_ADDRESS": address})
     finally:
         server.stop(None)
     assert (said["kind"], said["code"]) == (kind, code)
@@ -296,7 +295,7 @@ def test_versions_that_differ_say_which_side_to_update(
     ],
 )
 def test_the_plugin_looks_where_the_daemons_own_client_does(
-    client: Client, variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    one_client: Client, variables: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("LATENTLAYERS_HOME", "LATENTLAYERS_ADDRESS", "LATENTLAYERS_TOKEN", "XDG_STATE_HOME"):
         monkeypatch.delenv(name, raising=False)
@@ -304,21 +303,23 @@ def test_the_plugin_looks_where_the_daemons_own_client_does(
         monkeypatch.setenv(name, value)
     paths = Paths.default()
     given = given_endpoint(None, paths)
-    said = client("folders", environ={"HOME": str(tmp_path), **variables})
+    said = one_client("folders", environ={"HOME": str(tmp_path), **variables})
     assert said["state"] == str(paths.state)
     assert said["given"] == (given and [given.target, given.token, given.local])
 
 
 def test_the_installers_word_counts_where_the_environment_says_nothing(
-    client: Client, own_plugin_folder: Path, tmp_path: Path
+    one_client: Client, own_plugin_folder: Path, tmp_path: Path
 ) -> None:
     """In a Flatpak, Krita's environment leads to folders of the sandbox."""
     file = own_plugin_folder / "latentlayers-daemon.json"
     file.write_text(json.dumps({"command": ["/none"], "state": "/home/painter/.local/state/latentlayers"}))
     environ = {"XDG_STATE_HOME": str(tmp_path)}
-    assert client("folders", folder=own_plugin_folder, environ=environ)["state"] == (
+    assert one_client("folders", folder=own_plugin_folder, environ=environ)["state"] == (
         "/home/painter/.local/state/latentlayers"
     )
     for damaged in ("", "[]", '{"command": 3, "state": 4}'):
         file.write_text(damaged)
-        assert client("folders", folder=own_plugin_folder, environ=environ)["state"] == str(tmp_path / "latentlayers")
+        assert one_client("folders", folder=own_plugin_folder, environ=environ)["state"] == str(
+            tmp_path / "latentlayers"
+        )

@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from plugin_process import ROOT
 
 BUILD = ROOT / "install" / "build_plugin.py"
 IMPORT = Path(__file__).with_name("import_plugin.py")

@@ -8,11 +8,17 @@ from ..qt import QObject, Signal
 from .errors import CallError, cancelled
 
 
-class Call(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
+class _Signals(QObject):
+    response = Signal(object)
+    done = Signal()
+    failed = Signal(object)
+
+
+class Call:
     """A call that is under way; made by `Daemon.call`. Lives on without being referenced until it has ended.
 
-    All signals come in the GUI thread, never before the control returns to the event loop, and exactly one of `done`
-    and `failed` comes, as the last.
+    All signals come in the GUI thread, never before control returns to the event loop, and exactly one of `done` and
+    `failed` comes, as the last. (Not a QObject itself: there, `event` is how Qt delivers everything.)
 
     Signals:
         event(message): a response; for editing calls the `EditEvent` in it.
@@ -20,12 +26,9 @@ class Call(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only
         failed(CallError): it did not.
     """
 
-    event = Signal(object)
-    done = Signal()
-    failed = Signal(object)
-
     def __init__(self, cancel: Callable[[], None]) -> None:
-        super().__init__()
+        self._signals = _Signals()
+        self.event, self.done, self.failed = self._signals.response, self._signals.done, self._signals.failed
         self._cancel = cancel
         self._finished = False
 
@@ -52,14 +55,11 @@ class Call(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only
         """Ends the call, unless it has ended."""
         if not self._finished:
             self._finished = True
-            self._end(error)
+            if error is None:
+                self.done.emit()
+            else:
+                self.failed.emit(error)
 
     def finish_cancelled(self) -> None:
         """What follows `cancel`."""
-        self._end(cancelled())
-
-    def _end(self, error: CallError | None) -> None:
-        if error is None:
-            self.done.emit()
-        else:
-            self.failed.emit(error)
+        self.failed.emit(cancelled())

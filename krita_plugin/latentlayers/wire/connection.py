@@ -99,8 +99,11 @@ class Connection:
             pass
 
         rpc = method("grpc.health.v1.Health", "Watch")
-        with contextlib.suppress(CallError):
+        try:
             await self.call(rpc, message("grpc.health.v1.HealthCheckRequest")(), ignore, None)
+        except CallError as error:
+            if error.code == "UNIMPLEMENTED":
+                await asyncio.get_event_loop().create_future()  # for ever: the next call will notice
 
     def close(self) -> None:
         self._channel.close()

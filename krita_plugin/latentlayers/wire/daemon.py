@@ -19,7 +19,7 @@ UNARY_TIMEOUT_S = 60.0
 _MAX_UNDELIVERED = 32
 
 
-class Daemon(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
+class Daemon(QObject):
     """The connection to the daemon, and calls over it. Nothing runs before it is first used.
 
     Signals:

@@ -55,7 +55,7 @@ class CallError(Exception):
         return f"{self.message} [{self.reason}] {self.remedy}"
 
 
-class Details(StatusDetailsCodecBase):  # type: ignore[misc]  # vendored, without type hints
+class Details(StatusDetailsCodecBase):
     """Reads the details of a failed call: a list of `google.protobuf.Any`, empty where they cannot be read."""
 
     def encode(self, status: Status, message: str | None, details: Any) -> bytes:

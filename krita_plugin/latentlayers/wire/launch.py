@@ -117,7 +117,7 @@ def _refuse_sandbox(environ: Mapping[str, str]) -> None:
                 "UNAVAILABLE",
                 "DAEMON_NOT_RUNNING",
                 f"No daemon is running, and this Krita is {kind}: it may not start programs outside its sandbox.",
-                "Run `latentlayers serve` in a terminal, or `latentlayers login install` once and for all.",
+                "Run `latentlayers serve` in a terminal, and leave it open.",
             )
 
 

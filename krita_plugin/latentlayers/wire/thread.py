@@ -48,7 +48,7 @@ class LoopThread:
             self._loop.close()
 
 
-class Mailbox(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
+class Mailbox(QObject):
     """Runs functions in the thread that made it (the GUI's), in the order in which they were posted."""
 
     _posted = Signal(object)
