@@ -35,7 +35,7 @@ def reference_outputs(name: str) -> tuple[dict[str, Tensor], dict[str, Any]]:
 
 def reference_family(name: str) -> str:
     """The family that a reference's file name begins with."""
-    return f"stylegan{name[2]}" if name.startswith("sg") else "stylegan2"
+    return f"stylegan{name[2]}" if name.startswith("sg") and "stylegan2" not in name else "stylegan2"
 
 
 def small_config(**changes: Any) -> StyleGAN2Config:

@@ -30,7 +30,9 @@ from checkpoint_files import (
 from latentlayers.checkpoints import load_checkpoint, load_generator, load_generator_native, save_generator
 from latentlayers.errors import CorruptCheckpoint, UnsupportedCheckpoint
 
-FORMATS = {"sg1tf": "nvidia-tf", "sg2ada": "nvidia-torch", "sg2tf": "nvidia-tf", "ros": "rosinality"}
+FORMATS = {"sg1tf": "nvidia-tf", "sg2tf": "nvidia-tf", "ros": "rosinality"} | dict.fromkeys(
+    ("sg2ada", "sg3t", "sg3r", "sg3repo"), "nvidia-torch"
+)
 
 
 @pytest.mark.parametrize("name", REFERENCES)

@@ -60,13 +60,14 @@ def test_mapping_equals_the_reference(reference):
 def test_pictures_equal_the_reference(reference, noise):
     g, arrays, _ = reference
     for ws, image in (("ws_psi1", "psi1"), ("ws_psi07", "psi07"), ("ws_mix", "wsmix")):
-        assert worst(g.synthesize(arrays[ws], noise), arrays[f"img_{image}_{noise}"]) <= LIMIT
+        expected = arrays.get(f"img_{image}_{noise}", arrays.get(f"img_{image}"))  # StyleGAN3 has no noise
+        assert worst(g.synthesize(arrays[ws], noise), expected) <= LIMIT
 
 
 def test_pictures_with_given_noise_equal_the_reference(reference):
     g, arrays, _ = reference
     if "img_psi1_random" not in arrays:
-        pytest.skip("TensorFlow's references have none")
+        pytest.skip("the reference has none")
     noise = [arrays[f"noise_random_{i}"] for i in range(g.num_ws - 1)]
     assert worst(g.synthesize(arrays["ws_psi1"], noise), arrays["img_psi1_random"]) <= LIMIT
 
@@ -75,7 +76,7 @@ def test_gradients_equal_the_reference(reference):
     g, arrays, _ = reference
     ws = arrays["ws_mix"].clone().requires_grad_(True)
     (g.synthesize(ws) * arrays["grad_R"]).sum().backward()
-    expected = arrays["grad_ws_mix_const"]
+    expected = arrays.get("grad_ws_mix_const", arrays.get("grad_ws_mix"))
     assert ws.grad is not None
     assert float((ws.grad - expected).norm() / expected.norm()) <= 1e-4
 

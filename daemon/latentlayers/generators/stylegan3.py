@@ -139,7 +139,7 @@ class SynthesisInput(nn.Module):
         freqs = torch.randn(channels, 2)
         squares = freqs.square().sum(dim=1, keepdim=True)
         self.register_buffer("freqs", freqs * self.bandwidth * squares.rsqrt() * (-squares / 4).exp())
-        self.register_buffer("phases", torch.rand(channels) - 0.5)
+        self.register_buffer("phases", torch.randn(channels))  # in cycles, so only their fractions matter
         self.register_buffer("transform", torch.eye(3))
 
     def placement(self, w: Tensor) -> Tensor:
