@@ -66,7 +66,7 @@ def _tables(value: Mapping[Any, Any]) -> Iterator[tuple[str | None, str, Mapping
 
 def _note(place: str | None, prefix: str, table: Mapping[Any, Any]) -> str:
     """See `Network.note`."""
-    if any(isinstance(name, str) and name.startswith("encoder.") for name in table):
+    if any(isinstance(name, str) and name.startswith(("encoder.", "hypernet.")) for name in table):
         return "its encoder is left out"
     return "it holds no averaged generator" if place in RAW or prefix in RAW else ""
 
