@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ import stylegan_reference
 import torch
 from latentlayers.checkpoints import load_checkpoint, load_generator, load_generator_native, save_generator
 from latentlayers.errors import CorruptCheckpoint, UnsupportedCheckpoint
-from latentlayers.generators import Generator, StyleGAN1Config
+from latentlayers.generators import Generator, StyleGAN1, StyleGAN1Config
+from latentlayers.inversion import PixelPyramid, embed, preset
 from lernapparat_files import lernapparat_state
 from tensorflow_files import TensorFlowModel
 from torch import Tensor
@@ -119,6 +121,22 @@ def test_gradients_follow_the_definition_for_latent_and_noise(case):
     expected = gradients(lambda code, maps: stylegan_reference.synthesis(model, code, maps if use_noise else None))
     for mine, theirs in zip(ours, expected, strict=True):
         assert float((mine - theirs).norm()) <= 1e-3 * float(theirs.norm())
+
+
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+def test_gradients_of_a_picture_alone_are_those_in_a_batch_in_any_layout(case, layout):
+    """Torch's batch and instance normalisation get them wrong where layouts of gradient and input differ."""
+    g, model = case
+    _, ws, _ = inputs(model)
+    weights = torch.randn(2, 3, model.resolution, model.resolution).contiguous(memory_format=layout)
+
+    def gradient(some: slice) -> Tensor:
+        code = ws[some].clone().requires_grad_(True)
+        return torch.autograd.grad(g.synthesize(code), code, weights[some])[0]
+
+    both = gradient(slice(None))
+    alone = torch.cat([gradient(slice(i, i + 1)) for i in range(2)])
+    assert float((both - alone).norm()) <= 1e-3 * float(both.norm())
 
 
 def test_it_survives_conversion_to_our_format(case, tmp_path):
@@ -251,3 +269,40 @@ def test_a_lernapparat_file_without_one_of_its_layers_is_corrupt(tmp_path):
     torch.save(state, tmp_path / "g.pt")
     with pytest.raises(CorruptCheckpoint, match=r"8x8\.epi2"):
         load_generator(tmp_path / "g.pt")
+
+
+# --- embedding --------------------------------------------------------------------------------------------------------
+
+
+def tiny_stylegan1(**changes: Any) -> StyleGAN1:
+    """A mean, noise, and pictures within [-1, 1], as a trained network has them."""
+    torch.manual_seed(0)
+    fields: dict[str, Any] = {
+        "resolution": 16,
+        "z_dim": 12,
+        "w_dim": 12,
+        "channels": {4: 16, 8: 16, 16: 8},
+        "lr_multiplier": 1.0,
+    }
+    g = StyleGAN1(StyleGAN1Config(**(fields | {"mapping_layers": 2} | changes)))
+    with torch.no_grad():
+        g.w_avg.copy_(g.map(torch.randn(500, 12))[:, 0].mean(dim=0))
+        for block in g.synthesis.blocks:
+            for layer in block.layers:
+                layer.noise_strength.fill_(0.05)
+            if block.draws:
+                block.torgb.weight *= 0.2
+    return g
+
+
+@pytest.mark.parametrize("changes", [{}, {"channels": {4: 16, 8: 16}, "lod": 1.0}], ids=["finished", "growing"])
+@pytest.mark.parametrize("name", ["fast", "paper"])
+def test_pictures_are_embedded_through_the_interface_alone(name, changes):
+    g = tiny_stylegan1(**changes)
+    torch.manual_seed(2)
+    code = g.map(torch.randn(1, g.z_dim), truncation=0.5)
+    settings = replace(preset(name), max_steps=80, learning_rate=0.05, start="mean")
+    found = embed(g, g.synthesize(code)[0], None, settings, PixelPyramid())
+    mean = g.w_avg.expand(1, g.num_ws, -1)
+    before, after = ((g.synthesize(ws) - g.synthesize(code)).square().mean() for ws in (mean, found.ws[None]))
+    assert float(after) < 0.3 * float(before)

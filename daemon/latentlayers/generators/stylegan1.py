@@ -98,10 +98,10 @@ class SynthesisLayer(nn.Module, ABC):
         """x [N, cin, H, W] -> a new tensor, [N, width, side, side], bias included."""
 
     def stylize(self, x: Tensor, w: Tensor) -> Tensor:
-        """AdaIN (the paper's equation 1), as the batch normalisation of one picture with N * width channels."""
+        """AdaIN (the paper's equation 1), as the normalisation of one picture with N * width groups of one channel."""
         scale, offset = self.affine(w).chunk(2, dim=1)
         one = x.reshape(1, -1, *x.shape[2:])
-        one = F.batch_norm(one, None, None, scale.reshape(-1), offset.reshape(-1), training=True, eps=NORM_EPS)
+        one = F.group_norm(one, one.shape[1], scale.reshape(-1), offset.reshape(-1), NORM_EPS)
         return one.reshape(x.shape)
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None) -> Tensor:
@@ -208,8 +208,6 @@ class SynthesisNetwork(nn.Module):
         maps = NoiseMaps(noise, ws.shape[0])
         rows = iter(ws.unbind(dim=1))
         x = self.blocks[0].const.to(dtype).expand(ws.shape[0], -1, -1, -1)
-        if ws.shape[0] == 1:  # faster on CPUs; instance normalisation needs each channel in one piece otherwise
-            x = x.contiguous(memory_format=torch.channels_last)
         img: Tensor | None = None
         for block in self.blocks:
             for layer in block.layers:
