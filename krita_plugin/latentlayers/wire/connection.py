@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import Any, Awaitable, Callable
 
 from .._vendor import VERSION
