@@ -177,7 +177,7 @@ def test_a_checkpoint_can_be_exported_and_read_from_its_new_layout(name, export,
     [
         ({"architecture": "resnet"}, "the architecture 'resnet'"),
         ({"c_dim": 3}, r"labels \(c_dim 3\)"),
-        ({"conv_clamp": 256.0}, r"a clamp \(conv_clamp 256.0\)"),
+        ({"conv_clamp": 4.0}, r"a clamp \(conv_clamp 4.0\)"),
         ({"use_noise": False}, "a network without noise"),
         ({"z_dim": 10}, "a mapping network of 10 to 12 to 12"),
         ({"layer_features": 9}, "a mapping network of 12 to 9 to 12"),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,8 @@ from latentlayers.generators import Generator, StyleGAN2, StyleGAN2Config, Style
 from latentlayers.generators.ops import fir_kernel
 
 STYLEGAN2_CLASS = "training.networks.Generator"
+# NVIDIA clamps at 256 to keep float16 from overflowing; no trained network comes near it, so it changes no picture.
+SLACK_CLAMP = 256.0
 STYLEGAN3_CLASS = "training.networks_stylegan3.Generator"
 
 
@@ -48,7 +51,7 @@ def export_rosinality(path: str | Path, generator: Generator) -> None:
         {
             f"the architecture {cfg.architecture!r}": cfg.architecture == "skip",
             f"labels (c_dim {cfg.c_dim})": cfg.c_dim == 0,
-            f"a clamp (conv_clamp {cfg.conv_clamp})": cfg.conv_clamp is None,
+            f"a clamp (conv_clamp {cfg.conv_clamp})": (cfg.conv_clamp or math.inf) >= SLACK_CLAMP,
             "a network without noise": cfg.use_noise,
             f"a mapping network of {cfg.z_dim} to {hidden} to {cfg.w_dim}": cfg.z_dim == hidden == cfg.w_dim,
             f"lr_multiplier {cfg.lr_multiplier:g}": cfg.lr_multiplier == LR_MLP,
