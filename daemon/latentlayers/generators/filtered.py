@@ -146,7 +146,7 @@ class FilteredLReLU:
         return self.up.along_height(self.up.along_width(x))
 
     def activate(self, x: Tensor) -> Tensor:
-        """In place."""
+        """Leaky ReLU and clamp, in place."""
         x = F.leaky_relu_(x, self.slope)
         return x if self.clamp is None else x.clamp_(-self.clamp, self.clamp)
 
@@ -157,9 +157,9 @@ class FilteredLReLU:
         """The gradient with respect to `x`, given that with respect to the result."""
         inner = self.upsample(x)
         g = _total([along.adjoint.along_height(across.adjoint.along_width(grad)) for along, across in self.down])
-        g = torch.where(inner > 0, g, g * self.slope)
+        g = torch.ops.aten.leaky_relu_backward(g, inner, self.slope, False)
         if self.clamp is not None:
-            g = torch.where(self.activate(inner).abs() < self.clamp, g, 0.0)
+            g = torch.ops.aten.hardtanh_backward(g, F.leaky_relu_(inner, self.slope), -self.clamp, self.clamp)
         return self.up.adjoint.along_width(self.up.adjoint.along_height(g))
 
 
