@@ -44,23 +44,20 @@ def layers_of(generator: Generator, folder: Path) -> tuple[Layer, ...]:
 def check(generator: Generator, layers: tuple[Layer, ...]) -> None:
     """What is described is what there is."""
     assert sum(layer.parameters for layer in layers) == sum(tensor.numel() for tensor in generator.parameters())
-    styled = {layer.rows[0]: layer for layer in layers if layer.rows and layer.kind != "to rgb"}
-    weights = dict(generator.style_weights())
-    assert set(weights) <= set(styled) | {layer.rows[0] for layer in layers if layer.rows}
-    for row, weight in weights.items():
-        if row in styled:
-            assert weight.shape[0] in (styled[row].channels_in, 2 * styled[row].channels_out, 4)
+    convolutions = [layer for layer in layers if layer.rows and layer.kind != "to rgb"]
+    modulated = [layer for layer in convolutions if layer.name != "synthesis.input"]  # StyleGAN3's is no convolution
+    assert [layer.rows[0] for layer in modulated] == [row for row, _ in generator.style_weights()]
     by_side: dict[int, set[int]] = {}
-    for layer in layers:
-        if layer.kind != "to rgb" and layer.rows:
-            by_side.setdefault(layer.resolution, set()).update(layer.rows)
+    for layer in convolutions:
+        by_side.setdefault(layer.resolution, set()).update(layer.rows)
+    last = max(row for rows in by_side.values() for row in rows)
     for side, rows in generator.rows_by_resolution.items():
-        if side in by_side:
-            assert by_side[side] <= set(rows)
+        assert {row for row in rows if row <= last} == by_side[side]
     noises = [tensor.shape[0] for name, tensor in generator.state_dict().items() if name.endswith("noise_const")]
     assert [layer.noise for layer in layers if layer.noise] == noises
     drawing = [layer for layer in layers if layer.kind == "to rgb"]
-    assert drawing[-1].channels_out == 3
+    assert all(layer.channels_out == 3 for layer in drawing)
+    assert layers[-1] == drawing[-1]
     assert layers[0].name in ("mapping.fc0", "mapping.embed")
     assert max(max(layer.rows, default=0) for layer in layers) < generator.num_ws
     # Every layer takes what the one before it puts out.
@@ -103,15 +100,18 @@ def test_the_shipped_model_is_drawn_as_in_the_paper(shipped: Path) -> None:
 def test_a_header_that_describes_nonsense_is_refused(tmp_path: Path) -> None:
     from safetensors.numpy import save_file
 
-    for name, shape in {
-        "synthesis.b8.conv0.weight": (1,),
-        "synthesis.b99999999999.conv0.weight": (1, 1, 1, 1),
-        "": (1,),
-        "synthesis.b4.const": (),
-        "synthesis.input.weight": (2,),
-    }.items():
+    for name, shape, input_size in (
+        ("synthesis.b8.conv0.weight", (1,), 0),
+        ("synthesis.b99999999999.conv0.weight", (1, 1, 1, 1), 0),
+        ("", (1,), 0),
+        ("synthesis.b4.const", (), 0),
+        ("synthesis.input.weight", (2,), 0),
+        ("synthesis.input.weight", (2, 2), -1),
+        ("synthesis.input.weight", (2, 2), 2.5),
+        ("synthesis.input.weight", (2, 2), "x"),
+    ):
         file = tmp_path / "x.safetensors"
-        header = ModelHeader("x", "stylegan2", {}).to_json()
+        header = ModelHeader("x", "stylegan3", {"input_size": input_size}).to_json()
         save_file({name: np.zeros(shape, "f4")}, file, {"latentlayers": header})
         with pytest.raises(LatentLayersError) as caught:
             read_layers(file)

@@ -82,7 +82,7 @@ def describe(shapes: Mapping[str, Shape], input_size: int = 0) -> tuple[Layer, .
         row += driven and kind != "to rgb"
     for layer in layers:
         sizes = (layer.resolution, layer.channels_in, layer.channels_out, layer.kernel, layer.noise)
-        if max(sizes) >= MOST:
+        if not all(type(size) is int and 0 <= size < MOST for size in sizes):
             raise corrupt(f"{layer.name:.100} is of impossible size")
     return tuple(layers)
 
@@ -120,7 +120,7 @@ def _kind(name: str, part: Mapping[str, Shape], *, grows: bool) -> str:
         return "input"
     if last == "skip":
         return "skip"
-    if part["weight"][:1] == (3,) and part["weight"][2:] == (1, 1) and (last == "torgb" or _FILTERED.match(name)):
+    if last == "torgb" or (_FILTERED.match(name) and "up_filter" not in part):
         return "to rgb"
     return "conv up" if grows else "conv"
 

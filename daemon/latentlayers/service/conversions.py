@@ -41,6 +41,8 @@ class Converter:
                     await self._catalogue.purge()
         except LatentLayersError as error:
             log.info("the models folder is left alone: %s", error)
+        except Exception:
+            log.exception("the models folder is left alone")
 
     async def _convert(self, entry: ModelEntry) -> None:
         request = pb.ImportModelRequest(path=str(entry.checkpoint), name=entry.name)
