@@ -27,6 +27,7 @@ def test_the_plugin_loads_and_reaches_the_daemon(plugin_folder: Path, daemon: Ru
     assert outcome.result["versions"] == [__version__]
     assert outcome.result["state"] == "connected"
     assert outcome.result["foreign"] == []
+    assert not outcome.result["broken"], outcome.printed
 
 
 def test_krita_quits_cleanly_during_a_call(plugin_folder: Path, start_daemon: StartDaemon, tmp_path: Path) -> None:
@@ -47,3 +48,10 @@ def test_a_plugin_with_a_part_missing_says_so_in_a_docker(own_plugin_folder: Pat
     (text,) = outcome.result
     assert "messages.bin" in text
     assert "import it" in text
+
+
+def test_the_rig_does_not_overlook_an_error_in_a_slot(plugin_folder: Path, tmp_path: Path) -> None:
+    outcome = Rig(plugin_folder, tmp_path).run("scenarios/error_in_slot.py")
+    assert not outcome.ok
+    assert outcome.exit == 0
+    assert "ZeroDivisionError" in "".join(outcome.errors)

@@ -21,5 +21,6 @@ def run(rig):
         "versions": versions,
         "state": daemon.state.kind,
         "python": sys.version_info[:2],
+        "broken": "latentlayers.broken" in sys.modules,
         "foreign": sorted(name for name in sys.modules if name.partition(".")[0] in ("google", "grpclib", "h2")),
     }
