@@ -172,8 +172,12 @@ def test_a_grid_shows_one_sample_per_seed(run: Callable[..., Run], daemon: Runni
     assert run(*arguments, "-o", grid).code == 0
 
 
-def test_samples_and_their_file_go_together(run: Callable[..., Run], tmp_path: Path) -> None:
-    assert run("models", "show", MODEL, "--sample", 4).code == 2
+def test_samples_go_to_a_file_that_is_named_or_called_after_the_model(
+    run: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run("models", "show", MODEL, "--sample", 2, "--json").document["samples"] == f"{MODEL}-samples.png"
+    assert Path(f"{MODEL}-samples.png").is_file()
     assert run("models", "show", MODEL, "-o", tmp_path / "x.png").code == 2
     assert run("models", "show", MODEL, "--sample", 4, "-o", tmp_path / "x.txt", "--json").code == 3
     assert (

@@ -30,7 +30,7 @@ def register(commands: typer.Typer) -> None:
 def show(
     name: Annotated[str, typer.Argument(metavar="NAME", help="See `models list`.", show_default=False)],
     sample: Annotated[
-        int, typer.Option("--sample", min=0, max=MOST_SAMPLES, metavar="N", help="Write a grid of N samples, with -o.")
+        int, typer.Option("--sample", min=0, max=MOST_SAMPLES, metavar="N", help="Write a grid of N samples.")
     ] = 0,
     seed: Annotated[int, typer.Option("--seed", min=0, metavar="S", help="Seed of the first; then S+1, S+2, …")] = 0,
     truncation: Annotated[
@@ -40,14 +40,16 @@ def show(
         int | None, typer.Option("--label", min=0, metavar="CLASS", help="Of conditional models; else all in turn.")
     ] = None,
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", metavar="GRID.png", help="Where to write the samples.")
+        Path | None,
+        typer.Option("--output", "-o", metavar="GRID.png", help="Where to write it; else NAME-samples.png."),
     ] = None,
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:
     """Show a model's architecture, licence, origin and directions; or what it draws."""
-    if bool(sample) != (output is not None):
-        raise typer.BadParameter("--sample N and -o GRID.png go together.", param_hint="--sample")
+    if output is not None and not sample:
+        raise typer.BadParameter("Say how many with --sample N.", param_hint="-o")
+    output = output or (Path(f"{name}-samples.png") if sample else None)
     if output is not None:
         check_outputs([output], [])
     with open_client(address) as client:
