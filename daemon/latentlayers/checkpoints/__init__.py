@@ -1,4 +1,4 @@
-"""Generators from files: every published StyleGAN2 format and our own, read without executing anything in them.
+"""Generators from files: every published StyleGAN format and our own, read without executing anything in them.
 
 Importing this package does not import torch, so that the daemon's front process may read headers.
 """

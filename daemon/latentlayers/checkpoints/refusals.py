@@ -11,7 +11,7 @@ from typing import BinaryIO
 from latentlayers.errors import CorruptCheckpoint, InvalidInput, LatentLayersError, NotFound, UnsupportedCheckpoint
 
 MAX_FILE_BYTES = 8 << 30  # a 1024 px training snapshot with both optimisers is below 1 GiB
-USABLE = "Use a StyleGAN2 file of NVIDIA (PyTorch or TensorFlow), of rosinality, or one that Latent Layers wrote."
+USABLE = "Use a StyleGAN file of NVIDIA (PyTorch or TensorFlow), of rosinality, or one that Latent Layers wrote."
 
 
 def shown(value: object) -> str:
