@@ -371,3 +371,13 @@ def test_changed_bytes_end_in_a_typed_refusal_or_a_model(saved, changes):
         assert load_generator(mutant).num_ws > 0
     except (CorruptCheckpoint, UnsupportedCheckpoint) as refusal:
         assert refusal.reason in ("FILE_CORRUPT", "FORMAT_UNSUPPORTED")  # noqa: PT017
+
+
+def test_a_file_from_before_a_field_of_its_config_existed_can_be_saved_again(tmp_path):
+    generator = small_generator()
+    config = {name: value for name, value in generator.config.to_json().items() if name != "lod"}
+    header = ModelHeader(name="old", family="stylegan2", config=config)
+    save_generator(tmp_path / "old", generator, header)
+    again, described = load_generator_native(tmp_path / "old")
+    save_generator(tmp_path / "new", again, described)
+    assert load_generator_native(tmp_path / "new")[1] == header

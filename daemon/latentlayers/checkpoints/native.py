@@ -36,11 +36,13 @@ def save_generator(path: str | Path, generator: Generator, header: ModelHeader, 
 
     Raises:
         ValueError: the header describes another network, or `half` and a weight exceeds float16's range.
+        CorruptCheckpoint: the header describes no network at all.
         Exhausted: DISK_FULL. PreconditionFailed: the folder cannot be written to.
     """
-    if header.family != generator.family or dict(header.config) != generator.config.to_json():
-        raise ValueError("the header describes another network")
     family = FAMILIES[generator.family]
+    # Read back first: a header from an older file lacks the fields that came later.
+    if header.family != family.name or family.read_config(header.config).to_json() != generator.config.to_json():
+        raise ValueError("the header describes another network")
     tensors = {
         name: _stored(name, tensor, half and not family.exact(name))
         for name, tensor in generator.state_dict().items()
