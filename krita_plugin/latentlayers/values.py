@@ -151,3 +151,13 @@ class Refused(Exception):
     def __init__(self, message: str, remedy: str = "") -> None:
         super().__init__(message)
         self.message, self.remedy = message, remedy
+
+
+def refusal(error: Exception) -> Refused:
+    """Whatever went wrong as something to tell the painter, for where Krita would show its own error dialog."""
+    if isinstance(error, Refused):
+        return error
+    return Refused(
+        "Something went wrong in the plugin: %s: %s" % (type(error).__name__, error),
+        "Please report it, with the output of `latentlayers doctor`.",
+    )

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import functools
-from typing import Any, Iterator, Sequence
+import itertools
+from typing import Any, Collection, Iterator, Sequence
 
 from krita import Krita
 
@@ -130,31 +131,54 @@ class Document:
 
     # Results
 
-    def insert_above(self, layer: str, name: str, pixels: Pixels, bounds: Bounds) -> str:
-        """Adds a paint layer above another, at `bounds`; one undo step. Returns its id."""
-        source = self._node(layer)
+    def insert_above(self, layer: str, name: str, pixels: Pixels, bounds: Bounds, earlier: Collection[str] = ()) -> str:
+        """Adds a paint layer above another, at `bounds`; one undo step. Returns its id.
+
+        Args:
+            layer: what it goes above; if that is gone, it goes above everything.
+            earlier: ids of layers that it goes above too, where they lie directly above `layer`: they would hide it.
+
+        Raises:
+            Refused: the document was closed.
+        """
+        self._require_open()
         made = self._paint_layer(name, pixels, bounds)
-        self._add_above(source, made)
+        self._add_above(layer, made, earlier)
         return _id(made)
 
     def insert_group_above(
-        self, layer: str, name: str, children: Sequence[tuple[str, Pixels]], bounds: Bounds, shown: int = 0
+        self,
+        layer: str,
+        name: str,
+        children: Sequence[tuple[str, Pixels]],
+        bounds: Bounds,
+        earlier: Collection[str] = (),
+        shown: int = 0,
     ) -> str:
-        """Adds a group of paint layers above a layer, the first child lowest; only child `shown` is visible."""
-        source = self._node(layer)
+        """As `insert_above`, a group of paint layers, the first child lowest; only child `shown` is visible."""
+        self._require_open()
         group = self.handle.createGroupLayer(name)
         for index, (child_name, pixels) in enumerate(children):
             child = self._paint_layer(child_name, pixels, bounds)
             child.setVisible(index == shown)
             group.addChildNode(child, None)
-        self._add_above(source, group)
+        self._add_above(layer, group, earlier)
         return _id(group)
 
-    def _add_above(self, source: Any, made: Any) -> None:
-        source.parentNode().addChildNode(made, source)
+    def _add_above(self, layer: str, made: Any, earlier: Collection[str]) -> None:
+        source = self._find(layer)
+        if source is None:
+            self.handle.rootNode().addChildNode(made, None)
+        else:
+            siblings = iter(source.parentNode().childNodes())  # from the lowest
+            below = next(node for node in siblings if _id(node) == layer)
+            for node in itertools.takewhile(lambda node: _id(node) in earlier, siblings):
+                below = node
+            source.parentNode().addChildNode(made, below)
         self.handle.refreshProjection()
-        # Krita activates what was added, but the painter goes on with the layer that is being edited.
-        _activate_after(self, _id(source), _id(made))
+        if source is not None:
+            # Krita activates what was added, but the painter goes on with the layer that is being edited.
+            _activate_after(self, layer, _id(made))
 
     def _paint_layer(self, name: str, pixels: Pixels, bounds: Bounds) -> Any:
         """A layer with these pixels that is not in the document yet, so that adding it is the only undo step."""
@@ -192,9 +216,12 @@ class Document:
         # Krita's own nodeByUniqueID returns a bare QObject, which its other functions do not take as a node.
         return next((node for node, _ in self._walk() if _id(node) == layer), None)
 
-    def _node(self, layer: str) -> Any:
+    def _require_open(self) -> None:
         if not self.is_open:
             raise Refused("The document was closed.", "The embeddings are kept: open it again and repeat the edit.")
+
+    def _node(self, layer: str) -> Any:
+        self._require_open()
         node = self._find(layer)
         if node is None:
             raise Refused("The layer is no longer there.", "Undo its removal, or choose another layer.")
@@ -203,11 +230,12 @@ class Document:
 
 def _activate_after(document: Document, layer: str, passing: str, tries: int = 100) -> None:
     """Makes `layer` active once Krita has made `passing` active, which it does some turns of its event loop later."""
-    if tries == 0 or not (document.has_layer(layer) and document.has_layer(passing)):
+    if tries == 0 or not document.is_open:
         return
     active = document.active_layer()
     if active is not None and active.id == passing:
-        document.activate(layer)
+        if document.has_layer(layer):
+            document.activate(layer)
     else:
         again = functools.partial(_activate_after, document, layer, passing, tries - 1)
         QtCore.QTimer.singleShot(ACTIVE_POLL_MS, again)

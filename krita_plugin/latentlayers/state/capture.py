@@ -89,6 +89,8 @@ def capture(document: Any, layer: str, key: str, code: Code | None, main: bool) 
 
 def _fits(document: Any, layer: str, code: Code) -> bool:
     """Whether the layer's pixels are still those that the code was found for."""
+    if code.view.bounds.intersected(document.bounds) != code.view.bounds:
+        return False  # the canvas was cropped, or the file was tampered with
     seen = document.read(layer, code.view.bounds, max(code.view.width, code.view.height))
     return bool(seen.fingerprint == code.fingerprint)
 

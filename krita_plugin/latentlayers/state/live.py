@@ -29,6 +29,7 @@ class LivePreview(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decid
         self._call: Any = None
         self._wish: tuple[Any, str] | None = None
         self._last: Any = None
+        self._answer: Any = None
 
     def show(self, operation: Operation, document: Any, layer: str, model: str) -> None:
         """Wishes for a picture of this edit; one that was not begun yet is dropped."""
@@ -65,8 +66,10 @@ class LivePreview(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decid
             return
         (request, method), self._wish = self._wish, None
         if request == self._last:
+            if self._answer is not None:
+                self.picture.emit(self._answer)
             return
-        self._last = request
+        self._last, self._answer = request, None
         call = self._call = self._daemon.call("EditingService", method, request)
         call.event.connect(self._on_event)
         call.done.connect(self._next)
@@ -74,7 +77,8 @@ class LivePreview(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decid
 
     def _on_event(self, event: Any) -> None:
         if event.WhichOneof("event") == "image":
-            self.picture.emit(event.image.picture.raw)
+            self._answer = event.image.picture.raw
+            self.picture.emit(self._answer)
 
     def _on_failed(self, error: Any) -> None:
         self._last = None

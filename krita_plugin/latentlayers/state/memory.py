@@ -7,7 +7,9 @@ are known by Krita's id, and a code counts only while the layer's pixels are tho
 from __future__ import annotations
 
 import base64
+import dataclasses
 import json
+import math
 from dataclasses import dataclass, replace
 from typing import Any, Mapping
 
@@ -17,6 +19,7 @@ from .operations import Operation, operation_from_json
 KEY = "latentlayers"
 VERSION = 1
 MOST_BYTES = 4 << 20
+OVERHEAD = 64  # of what is around the entries
 MOST_HISTORY = 200
 
 
@@ -55,14 +58,16 @@ class Code:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Code:
         """Raises ValueError, TypeError or KeyError for anything that `to_json` did not make."""
-        fields = dict(data)
-        fields["values"] = base64.b64decode(fields["values"], validate=True)
-        fields["square"] = Square(*map(float, fields["square"]))
-        x, y, w, h, width, height = map(int, fields["view"])
+        fields = _of_their_types(cls, data)
+        fields["values"] = base64.b64decode(data["values"], validate=True)
+        fields["square"] = Square(*map(float, data["square"]))
+        x, y, w, h, width, height = map(int, data["view"])
         fields["view"] = View(Bounds(x, y, w, h), width, height)
         code = cls(**fields)
-        if len(code.values) != 4 * code.rows * code.width:
+        if min(code.rows, code.width, w, h, width, height) < 1 or len(code.values) != 4 * code.rows * code.width:
             raise ValueError("a code of the wrong size")
+        if not all(map(math.isfinite, (*code.square.to_floats(), code.psnr))):
+            raise ValueError("a square that is nowhere")
         return code
 
 
@@ -93,8 +98,10 @@ class Deed:
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Deed:
         """Raises as `Code.from_json`."""
-        thumbnail = base64.b64decode(data["thumbnail"], validate=True)
-        return cls(**dict(data, operation=operation_from_json(data["operation"]), thumbnail=thumbnail))
+        fields = _of_their_types(cls, data)
+        fields["thumbnail"] = base64.b64decode(data["thumbnail"], validate=True)
+        fields["operation"] = operation_from_json(data["operation"])
+        return cls(**fields)
 
 
 class Memory:
@@ -129,22 +136,17 @@ class Memory:
 
     def to_bytes(self) -> bytes:
         """At most `MOST_BYTES`: old edits go first, those with a star last, then the oldest codes."""
-        codes, history = list(self._codes.values()), list(self.history)
-        while True:
-            data = json.dumps(
-                {
-                    "version": VERSION,
-                    "codes": [code.to_json() for code in codes],
-                    "history": [deed.to_json() for deed in history],
-                },
-                separators=(",", ":"),
-            ).encode("ascii")
-            if len(data) <= MOST_BYTES or not (codes or history):
-                return data
-            if history:
-                history.remove(next((deed for deed in reversed(history) if not deed.starred), history[-1]))
-            else:
-                codes.pop(0)
+        codes = [_packed(code) for code in self._codes.values()]
+        history = [_packed(deed) for deed in self.history]
+        oldest_first = sorted(range(len(history)), key=lambda index: (self.history[index].starred, -index))
+        surplus = sum(len(entry) + 1 for entry in codes + history) + OVERHEAD - MOST_BYTES
+        for entries, order in ((history, oldest_first), (codes, range(len(codes)))):
+            for index in order:
+                if surplus > 0:
+                    surplus -= len(entries[index]) + 1
+                    entries[index] = ""
+        parts = (",".join(filter(None, entries)) for entries in (codes, history))
+        return ('{"version":%d,"codes":[%s],"history":[%s]}' % (VERSION, *parts)).encode("ascii")
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Memory:
@@ -161,11 +163,22 @@ class Memory:
         return memory
 
 
+def _packed(entry: Any) -> str:
+    return json.dumps(entry.to_json(), separators=(",", ":"))
+
+
+def _of_their_types(kind: Any, data: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields of a dataclass that are numbers, texts or booleans, as such; what else there is, is left out."""
+    simple = {"str": str, "int": int, "float": float, "bool": bool}
+    known = {field.name: simple[field.type] for field in dataclasses.fields(kind) if field.type in simple}
+    return {name: convert(data[name]) for name, convert in known.items() if name in data}
+
+
 def _readable(kind: Any, entries: Any) -> list[Any]:
     found = []
     for entry in entries if isinstance(entries, list) else []:
         try:
             found.append(kind.from_json(entry))
-        except (ValueError, TypeError, KeyError, AttributeError):
+        except (ValueError, TypeError, KeyError, AttributeError, OverflowError):
             continue
     return found

@@ -10,6 +10,9 @@ from ..qt import QObject, Signal
 class Models(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
     """The list of models as the daemon last told it.
 
+    Attributes:
+        known: the daemon has told it once.
+
     Signals:
         changed(): it is another.
     """
@@ -22,6 +25,7 @@ class Models(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
         self._call: Any = None
         self.all: list[Any] = []
         self.default = ""
+        self.known = False
 
     def watch(self) -> None:
         """Follows the models folder until `unwatch`; again after the daemon was lost and found."""
@@ -34,6 +38,12 @@ class Models(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
         if self._call is not None:
             self._call.cancel()
             self._call = None
+
+    def ask(self) -> Any:
+        """Asks for the list once; returns the call."""
+        call = self._daemon.call("ModelService", "ListModels", self._pb.ListModelsRequest())
+        call.event.connect(self._take)
+        return call
 
     @property
     def usable(self) -> list[Any]:
@@ -55,5 +65,5 @@ class Models(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
         return next((model for model in self.usable if model.digest == digest), None)
 
     def _take(self, answer: Any) -> None:
-        self.all, self.default = list(answer.models), answer.default_model
+        self.all, self.default, self.known = list(answer.models), answer.default_model, True
         self.changed.emit()

@@ -6,14 +6,25 @@ Pure values, so that they can be compared, kept in the document's history, and a
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Mapping, Tuple
+from typing import Any, Callable, ClassVar, Mapping, Tuple
+
+from ..values import Refused
 
 Sources = Mapping[str, Any]  # role -> a pb.Source
 Weights = Tuple[float, ...]
 
 
-def _percent(values: Weights) -> str:
-    return ", ".join("%d%%" % round(100 * value) for value in values)
+def _percent(value: float) -> str:
+    return "%d %%" % round(100 * value)
+
+
+def _signed(value: float) -> str:
+    return "%+.4g" % value
+
+
+def _range(text: Callable[[float], str], values: Weights) -> str:
+    """The one value, or the first and the last of several."""
+    return text(values[0]) if len(values) == 1 else f"{text(values[0])} to {text(values[-1])}"
 
 
 @dataclass(frozen=True)
@@ -24,12 +35,15 @@ class Operation:
         kind: its name in the document's history.
         method: the RPC of EditingService.
         main: the role of the layer that is changed, and whose picture the result is pasted into.
+        drawn_by_the_model: the result shows the model's pixels, however results are put in otherwise: as a difference
+            from its own drawing there would be nothing to see.
         near: role -> the role whose code its own is sought near, so that it is not the layer's usual code.
     """
 
     kind: ClassVar[str]
     method: ClassVar[str]
     main: ClassVar[str]
+    drawn_by_the_model: ClassVar[bool] = False
     near: ClassVar[Mapping[str, str]] = {}
 
     @property
@@ -51,6 +65,11 @@ class Operation:
         """lambda of each picture that comes back."""
         return (1.0,)
 
+    def require_different_layers(self, layer: str) -> None:
+        """Raises Refused where nothing would come of it because two of its layers are the same."""
+        if layer in self.others.values():
+            raise Refused("A layer cannot be edited with itself.", "Choose another layer in the docker.")
+
     def title(self, name: str, names: Mapping[str, str]) -> str:
         """What the result's layer is called, from the layer's name and, by role, those of the others."""
         raise NotImplementedError
@@ -59,9 +78,9 @@ class Operation:
         """The RPC's request message."""
         raise NotImplementedError
 
-    def with_weight(self, weight: float) -> Operation:
-        """The same for one weight, as a slider's preview wants it."""
-        raise NotImplementedError
+    def steps(self, names: Mapping[str, str]) -> list[str]:
+        """What the layer of each picture is called, if there are several."""
+        return [_percent(weight) for weight in self.weights]
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that `operation_from_json` reads back."""
@@ -75,6 +94,7 @@ class Embed(Operation):
     kind: ClassVar[str] = "embed"
     method: ClassVar[str] = "Embed"
     main: ClassVar[str] = "source"
+    drawn_by_the_model: ClassVar[bool] = True
 
     def title(self, name: str, names: Mapping[str, str]) -> str:
         return f"{name} (embedded)"
@@ -90,6 +110,7 @@ class Render(Operation):
     kind: ClassVar[str] = "render"
     method: ClassVar[str] = "Render"
     main: ClassVar[str] = "source"
+    drawn_by_the_model: ClassVar[bool] = True
 
     truncation: float = 1.0
 
@@ -120,10 +141,10 @@ class Morph(Operation):
         return tuple(1 - amount for amount in self.amounts)
 
     def title(self, name: str, names: Mapping[str, str]) -> str:
-        return "{} → {} {}".format(name, names["b"], _percent(self.amounts))
+        return "{} → {} {}".format(name, names["b"], _range(_percent, self.amounts))
 
-    def with_weight(self, weight: float) -> Morph:
-        return Morph(self.other, (weight,))
+    def steps(self, names: Mapping[str, str]) -> list[str]:
+        return ["{} {}".format(names["b"], _percent(amount)) for amount in self.amounts]
 
     def request(self, pb: Any, sources: Sources, embed: Any, output: Any) -> Any:
         weights = pb.Weights(values=self.weights)
@@ -148,9 +169,6 @@ class Crossover(Operation):
 
     def title(self, name: str, names: Mapping[str, str]) -> str:
         return "{} × {} ({})".format(name, names["style"], self.rows or "style")
-
-    def with_weight(self, weight: float) -> Crossover:
-        return Crossover(self.style, self.rows, weight)
 
     def request(self, pb: Any, sources: Sources, embed: Any, output: Any) -> Any:
         # A weight belongs to a group of rows; the daemon's own choice of rows, "", has none.
@@ -181,11 +199,17 @@ class Expression(Operation):
     def weights(self) -> Weights:
         return self.strengths
 
-    def title(self, name: str, names: Mapping[str, str]) -> str:
-        return "{} + expression of {} {}".format(name, names["expressive"], _percent(self.strengths))
+    def require_different_layers(self, layer: str) -> None:
+        if self.neutral == self.expressive:  # the layer itself may well be one of the two
+            raise Refused(
+                "The neutral and the expressive face are the same layer.", "Choose two pictures of the same person."
+            )
 
-    def with_weight(self, weight: float) -> Expression:
-        return Expression(self.neutral, self.expressive, (weight,))
+    def title(self, name: str, names: Mapping[str, str]) -> str:
+        return "{} + expression of {} {}".format(name, names["expressive"], _range(_percent, self.strengths))
+
+    def steps(self, names: Mapping[str, str]) -> list[str]:
+        return ["{} {}".format(names["expressive"], _percent(strength)) for strength in self.strengths]
 
     def request(self, pb: Any, sources: Sources, embed: Any, output: Any) -> Any:
         return pb.TransferExpressionRequest(
@@ -214,10 +238,10 @@ class Direction(Operation):
         return self.strengths
 
     def title(self, name: str, names: Mapping[str, str]) -> str:
-        return f"{name} + {self.name} {_percent(self.strengths)}"
+        return f"{name}, {self.name} {_range(_signed, self.strengths)}"
 
-    def with_weight(self, weight: float) -> Direction:
-        return Direction(self.name, (weight,))
+    def steps(self, names: Mapping[str, str]) -> list[str]:
+        return [f"{self.name} {_signed(strength)}" for strength in self.strengths]
 
     def request(self, pb: Any, sources: Sources, embed: Any, output: Any) -> Any:
         return pb.ApplyDirectionRequest(
@@ -241,4 +265,6 @@ def strip(first: float, last: float, count: int) -> Weights:
     """`count` weights evenly from `first` to `last`, both included."""
     if count == 1:
         return (last,)
-    return tuple(first + (last - first) * index / (count - 1) for index in range(count))
+    shares = [index / (count - 1) for index in range(count)]
+    # Not first + share * (last - first), which may miss `last` by a rounding error.
+    return tuple((1 - share) * first + share * last for share in shares)

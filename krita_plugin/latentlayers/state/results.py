@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Collection
 
 from ..host.pixels import Pixels, png
+from ..values import Refused
 from .capture import Capture
 
 THUMBNAIL = 96
@@ -15,11 +16,11 @@ class Result:
 
     Args:
         main: the layer that was edited; pictures are as large as its view and lie where it lies.
-        weights: lambda of each picture, for the layers' names.
+        steps: what the layer of each picture is called, if there are several.
     """
 
-    def __init__(self, main: Capture, weights: tuple[float, ...]) -> None:
-        self._main, self._weights = main, weights
+    def __init__(self, main: Capture, steps: list[str]) -> None:
+        self._main, self._steps = main, steps
         self._pictures: list[Pixels] = []
 
     def add(self, image: Any) -> None:
@@ -27,22 +28,28 @@ class Result:
         raw = image.picture.raw
         self._pictures.append(Pixels(raw.width, raw.height, self._main.pixels.depth, raw.data))
 
-    def insert(self, document: Any, layer: str, title: str) -> str:
-        """One layer above the one that was edited, or a group of them for several pictures. Returns its id.
+    def insert(self, document: Any, layer: str, title: str, earlier: Collection[str]) -> str:
+        """One layer above the one that was edited and its `earlier` results, or a group of them for several pictures.
+
+        Returns its id.
 
         Raises:
-            Refused: the document or the layer is gone.
+            Refused: the document was closed, or there are fewer pictures than were asked for.
         """
+        if len(self._pictures) != len(self._steps):
+            raise Refused("The daemon did not send all pictures.", "Try again.")
         bounds = self._main.view.bounds
         if len(self._pictures) == 1:
-            return str(document.insert_above(layer, title, self._pictures[0], bounds))
-        children = [
-            ("%s %d: %+.2f" % (title.split(" ")[0], index + 1, weight), pixels)
-            for index, (weight, pixels) in enumerate(zip(self._weights, self._pictures))
-        ]
+            return str(document.insert_above(layer, title, self._pictures[0], bounds, earlier))
+        children = list(zip(self._steps, self._pictures))
         shown = len(children) // 2
-        return str(document.insert_group_above(layer, title, children, bounds, shown))
+        return str(document.insert_group_above(layer, title, children, bounds, earlier, shown))
+
+    @property
+    def share(self) -> float:
+        """How many of the pictures are there, 0 to 1."""
+        return len(self._pictures) / len(self._steps)
 
     def thumbnail(self) -> bytes:
         """PNG of the picture in the middle."""
-        return png(self._pictures[len(self._pictures) // 2], THUMBNAIL) if self._pictures else b""
+        return png(self._pictures[len(self._pictures) // 2], THUMBNAIL)

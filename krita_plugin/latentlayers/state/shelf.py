@@ -6,8 +6,7 @@ from typing import Any
 
 from ..host.pixels import Pixels
 from ..qt import QObject, Signal
-from ..values import Bounds, Refused, Square, View
-from .jobs import refusal
+from ..values import Bounds, Refused, Square, View, refusal
 from .memory import Code
 
 PAGE = 100

@@ -8,11 +8,12 @@ from typing import Any
 
 from ..qt import QObject, Signal
 from ..values import Refused
-from . import operations
-from .jobs import Job, Jobs, Settings
+from .edit import Job, Settings
+from .jobs import Jobs
 from .live import LivePreview
 from .memories import Memories
 from .models import Models
+from .operations import Operation
 
 
 class Studio(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -36,7 +37,7 @@ class Studio(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
         self.settings = _read_settings(host.read_setting())
         self.models = Models(daemon, pb, self)
         self.memories = Memories(host.same_document, self)
-        self.jobs = Jobs(daemon, pb, self.memories, self.models.digest, self)
+        self.jobs = Jobs(daemon, pb, self.memories, self.models, self)
         self.live = LivePreview(daemon, pb, self.memories, self.models, self)
         self._watchers = 0
         daemon.state_changed.connect(self._follow_models)
@@ -94,12 +95,11 @@ class Studio(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
             raise Refused("No layer is active.", "Click a layer in the Layers docker.")
         return document, layer
 
-    def apply(self, operation: operations.Operation) -> Job | None:
+    def apply(self, operation: Operation) -> Job | None:
         """Edits the active layer; None, and `refused`, if that cannot be."""
         try:
             document, layer = self.target()
-            if layer.id in operation.others.values() and not isinstance(operation, operations.Expression):
-                raise Refused("A layer cannot be edited with itself.", "Choose another layer in the docker.")
+            operation.require_different_layers(layer.id)
         except Refused as refusal:
             self.refused.emit(refusal)
             return None
@@ -116,7 +116,7 @@ class Studio(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
             return None
         return self.jobs.start(deed.operation, document, deed.layer, replace(self.settings, model=deed.model))
 
-    def preview(self, operation: operations.Operation) -> None:
+    def preview(self, operation: Operation) -> None:
         """Wishes for a picture of an edit of the active layer."""
         try:
             document, layer = self.target()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 PHASES = {
+    "connecting": "Looking for the daemon",
     "reading": "Reading the layer",
     "waiting": "Waiting for the daemon",
     "loading": "Loading the model",

@@ -160,7 +160,12 @@ def daemon() -> FakeDaemon:
 
 @pytest.fixture
 def studio(painter: Painter, daemon: FakeDaemon) -> Studio:
-    return Studio(host, daemon, pb)
+    """Connected, with the models known, as when the docker is visible; `daemon.edits` are the calls from then on."""
+    made = Studio(host, daemon, pb)
+    daemon.become("connected", "Connected.")
+    made.attach()
+    daemon.tell_models()
+    return made
 
 
 @pytest.fixture

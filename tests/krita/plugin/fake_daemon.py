@@ -143,6 +143,10 @@ class FakeDaemon(QObject):
         return self.calls[-1]
 
     @property
+    def edits(self) -> list[FakeCall]:
+        return [call for call in self.calls if call.service == "EditingService"]
+
+    @property
     def open_calls(self) -> list[FakeCall]:
         return [call for call in self.calls if not call.finished]
 
