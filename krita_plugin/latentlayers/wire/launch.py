@@ -124,7 +124,7 @@ def _refuse_sandbox(environ: Mapping[str, str]) -> None:
 def _detached() -> dict[str, Any]:
     """What keeps the daemon alive when Krita or its process group ends."""
     if os.name == "nt":
-        flags = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP", "CREATE_BREAKAWAY_FROM_JOB")
+        flags = ("CREATE_NO_WINDOW", "CREATE_NEW_PROCESS_GROUP")
         return {"creationflags": sum(int(getattr(subprocess, flag)) for flag in flags)}
     return {"start_new_session": True}
 

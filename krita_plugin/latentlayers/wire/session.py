@@ -106,7 +106,7 @@ class Session:
             self._not_before = loop.time() + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._failures)
             self._failures += 1
             self._report(ConnectionState("failed", error.message, error.remedy, error.reason))
-            raise error from exception
+            raise error from None
         finally:
             self._attempt = None
             self._start_wanted = False
