@@ -13,7 +13,7 @@ import torch
 from checkpoint_files import equal_weights, reference_file, small_generator
 from latentlayers.checkpoints import load_checkpoint, load_generator
 from latentlayers.checkpoints.export import export_nvidia, export_rosinality
-from latentlayers.checkpoints.stylegan3_design import design
+from latentlayers.checkpoints.families.stylegan3_design import design
 from latentlayers.errors import PreconditionFailed, UnsupportedCheckpoint
 from latentlayers.generators import StyleGAN2, StyleGAN3
 from safetensors import safe_open

@@ -12,8 +12,8 @@ from checkpoint_files import equal_weights, reference_file, reference_outputs, u
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from latentlayers.checkpoints import ModelHeader, load_generator, load_generator_native, save_generator
+from latentlayers.checkpoints.families.stylegan3 import STYLEGAN3
 from latentlayers.checkpoints.header import num_ws
-from latentlayers.checkpoints.stylegan3 import STYLEGAN3
 from latentlayers.editing.rows import row_groups
 from latentlayers.errors import CorruptCheckpoint, UnsupportedCheckpoint
 from latentlayers.generators import StyleGAN3, StyleGAN3Config

@@ -12,11 +12,11 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
-from latentlayers.checkpoints.family import W_AVG, Family
+from latentlayers.checkpoints.families.family import W_AVG, Family
+from latentlayers.checkpoints.families.stylegan1 import STYLEGAN1
+from latentlayers.checkpoints.families.stylegan2 import STYLEGAN2
+from latentlayers.checkpoints.families.stylegan3 import STYLEGAN3
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.stylegan1 import STYLEGAN1
-from latentlayers.checkpoints.stylegan2 import STYLEGAN2
-from latentlayers.checkpoints.stylegan3 import STYLEGAN3
 from latentlayers.generators import Generator, GeneratorConfig
 
 # Trained weights stay below 1e4. Far larger ones, which flipped bits make, overflow where layers multiply them.

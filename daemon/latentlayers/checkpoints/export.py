@@ -16,13 +16,13 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.family import W_AVG
-from latentlayers.checkpoints.layouts import ROSINALITY
-from latentlayers.checkpoints.native import write_atomically
-from latentlayers.checkpoints.nvidia_names import DEFAULT_TAPS, INIT_KWARGS
-from latentlayers.checkpoints.state_dicts import GAIN, LR_MLP
-from latentlayers.checkpoints.stylegan2 import RESAMPLE_FILTER
-from latentlayers.checkpoints.stylegan3_design import init_kwargs_of
+from latentlayers.checkpoints.families.family import W_AVG
+from latentlayers.checkpoints.families.stylegan2 import RESAMPLE_FILTER
+from latentlayers.checkpoints.families.stylegan3_design import init_kwargs_of
+from latentlayers.checkpoints.native import write_model_file
+from latentlayers.checkpoints.readers.layouts import ROSINALITY
+from latentlayers.checkpoints.readers.nvidia_names import DEFAULT_TAPS, INIT_KWARGS
+from latentlayers.checkpoints.readers.state_dicts import GAIN, LR_MLP
 from latentlayers.errors import PreconditionFailed
 from latentlayers.generators import Generator, StyleGAN2, StyleGAN2Config, StyleGAN3
 from latentlayers.generators.ops import fir_kernel
@@ -69,7 +69,7 @@ def export_rosinality(path: str | Path, generator: Generator) -> None:
             g_ema[f"{holder}.kernel"] = kernel * GAIN
     buffer = io.BytesIO()
     torch.save({"g_ema": g_ema, "latent_avg": ours[W_AVG]}, buffer)
-    write_atomically(Path(path), buffer.getvalue())
+    write_model_file(Path(path), buffer.getvalue())
 
 
 def export_nvidia(path: str | Path, generator: Generator) -> None:
@@ -95,7 +95,7 @@ def export_nvidia(path: str | Path, generator: Generator) -> None:
         for side in network.synthesis.sides:  # the class registers a filter there that it does not use
             tensors[f"synthesis.b{side}.conv1.{RESAMPLE_FILTER}"] = fir_kernel(DEFAULT_TAPS)
     metadata = {"format": "pt", "class_name": class_name, INIT_KWARGS: json.dumps(init_kwargs)}
-    write_atomically(Path(path), safetensors.torch.save(tensors, metadata))
+    write_model_file(Path(path), safetensors.torch.save(tensors, metadata))
 
 
 def _stylegan2_kwargs(cfg: StyleGAN2Config, layout: str) -> dict[str, Any]:

@@ -7,17 +7,17 @@ from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from latentlayers.checkpoints import lernapparat, nvidia, state_dicts, tensorflow
 from latentlayers.checkpoints.build import build
-from latentlayers.checkpoints.container import read_value
 from latentlayers.checkpoints.header import METADATA_KEY, ModelHeader, digest, read_layout
-from latentlayers.checkpoints.inert import ALLOWED
-from latentlayers.checkpoints.limits import SPARE_BYTES, Budget
 from latentlayers.checkpoints.native import load_generator_native, stored_tensors
-from latentlayers.checkpoints.network import Network
-from latentlayers.checkpoints.nvidia_names import init_kwargs
+from latentlayers.checkpoints.pickles.container import read_value
+from latentlayers.checkpoints.pickles.inert import ALLOWED
+from latentlayers.checkpoints.pickles.limits import SPARE_BYTES, Budget
+from latentlayers.checkpoints.readers import lernapparat, nvidia, state_dicts, tensorflow
+from latentlayers.checkpoints.readers.network import Network
+from latentlayers.checkpoints.readers.nvidia_names import init_kwargs
+from latentlayers.checkpoints.readers.strangers import refusal
 from latentlayers.checkpoints.refusals import decoding, open_bounded
-from latentlayers.checkpoints.strangers import refusal
 from latentlayers.generators import Generator
 
 

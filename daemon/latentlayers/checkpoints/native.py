@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import math
-import os
-import secrets
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
@@ -15,11 +11,12 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
+from latentlayers.atomic import disk_full, write_atomic
 from latentlayers.checkpoints.build import FAMILIES, build, family_named
-from latentlayers.checkpoints.family import W_AVG
+from latentlayers.checkpoints.families.family import W_AVG
 from latentlayers.checkpoints.header import METADATA_KEY, Layout, ModelHeader, read_layout
 from latentlayers.checkpoints.refusals import corrupt, decoding, open_bounded
-from latentlayers.errors import Exhausted, PreconditionFailed
+from latentlayers.errors import LatentLayersError, PreconditionFailed
 from latentlayers.generators import Generator
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
@@ -48,7 +45,7 @@ def save_generator(path: str | Path, generator: Generator, header: ModelHeader, 
         for name, tensor in generator.state_dict().items()
         if not family.derived(name)
     }
-    write_atomically(Path(path), safetensors.torch.save(tensors, {METADATA_KEY: header.to_json()}))
+    write_model_file(Path(path), safetensors.torch.save(tensors, {METADATA_KEY: header.to_json()}))
 
 
 def load_generator_native(path: str | Path) -> tuple[Generator, ModelHeader]:
@@ -101,36 +98,21 @@ def read_tensors(file: BinaryIO, layout: Layout) -> dict[str, Tensor]:
     return {name: tensor.load() for name, tensor in stored_tensors(file, layout).items()}
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Put `data` at `path` so that a reader, or a crash at any moment, sees the old file or the new one.
+def write_model_file(path: Path, data: bytes) -> None:
+    """Put `data` at `path`, whole or not at all; others may read it where the umask allows that.
 
     Raises:
         Exhausted: DISK_FULL. PreconditionFailed: MODEL_WRITE_FAILED for any other failure of the file system.
     """
-    temporary: Path | None = None
-    try:
-        # Opened by its name, the file gets the permissions that the user's umask allows.
-        with path.with_name(f".tmp-{secrets.token_hex(8)}").open("xb") as file:
-            temporary = Path(file.name)
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise Exhausted(
-                "DISK_FULL", f"There is no room for {len(data)} bytes in {path.parent}.", "Free some disk space."
-            ) from None
-        raise PreconditionFailed(
-            "MODEL_WRITE_FAILED",
-            f"{path} cannot be written: {error.strerror or type(error).__name__}.",
-            "Check that the folder exists and that you may write to it.",
-        ) from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
+    write_atomic(path, data, private=False, failure=_write_error)
+
+
+def _write_error(path: Path, error: OSError) -> LatentLayersError:
+    return disk_full(path, error) or PreconditionFailed(
+        "MODEL_WRITE_FAILED",
+        f"{path} cannot be written: {error.strerror or type(error).__name__}.",
+        "Check that the folder exists and that you may write to it.",
+    )
 
 
 def _stored(name: str, tensor: Tensor, half: bool) -> Tensor:

@@ -19,13 +19,13 @@ import torch
 from torch import Tensor
 
 from latentlayers.checkpoints import file_names
-from latentlayers.checkpoints.container import read_value
 from latentlayers.checkpoints.header import read_layout
-from latentlayers.checkpoints.inert import TORCH, Lazy, Record, record
-from latentlayers.checkpoints.native import read_tensors, write_atomically
-from latentlayers.checkpoints.network import named_tensors
+from latentlayers.checkpoints.native import read_tensors, write_model_file
+from latentlayers.checkpoints.pickles.container import read_value
+from latentlayers.checkpoints.pickles.inert import TORCH, Lazy, Record, record
+from latentlayers.checkpoints.pickles.unpickler import Allowed
+from latentlayers.checkpoints.readers.network import named_tensors
 from latentlayers.checkpoints.refusals import corrupt, decoding, open_bounded, unsupported
-from latentlayers.checkpoints.unpickler import Allowed
 from latentlayers.errors import NotFound
 
 ENVIRONMENT = "LATENTLAYERS_VGG16"
@@ -102,7 +102,7 @@ def save_vgg16(path: Path, convolutions: Sequence[tuple[Tensor, Tensor]], metada
     tensors: dict[str, Tensor] = {}
     for number, (weight, bias) in enumerate(convolutions, start=1):
         tensors |= {f"conv{number:02}.weight": weight, f"conv{number:02}.bias": bias}
-    write_atomically(path, safetensors.torch.save(tensors, dict(metadata)))
+    write_model_file(path, safetensors.torch.save(tensors, dict(metadata)))
 
 
 def _parts(value: Any) -> Iterable[tuple[Any, Any]]:

@@ -16,7 +16,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
-from latentlayers.checkpoints.archive import directory
+from latentlayers.checkpoints.pickles.archive import directory
 from latentlayers.errors import CorruptCheckpoint, InvalidInput
 from latentlayers.library.arrays import ITEM_SIZE, Float, FloatArray, column_major, damaged, row_major
 

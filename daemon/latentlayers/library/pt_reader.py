@@ -11,10 +11,10 @@ import io
 from dataclasses import dataclass
 from typing import Any
 
-from latentlayers.checkpoints.archive import Archive
-from latentlayers.checkpoints.limits import Stream
+from latentlayers.checkpoints.pickles.archive import Archive
+from latentlayers.checkpoints.pickles.limits import Stream
+from latentlayers.checkpoints.pickles.unpickler import Allowed, Global, Unpickler
 from latentlayers.checkpoints.refusals import corrupt, decoding
-from latentlayers.checkpoints.unpickler import Allowed, Global, Unpickler
 from latentlayers.errors import CorruptCheckpoint, InvalidInput, UnsupportedCheckpoint
 from latentlayers.library.arrays import Float, FloatArray, damaged
 

@@ -11,12 +11,12 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from latentlayers.checkpoints.families.stylegan2 import MAX_SIDES, RESAMPLE_FILTER, derived, resample_taps
+from latentlayers.checkpoints.families.stylegan3_design import design
 from latentlayers.checkpoints.header import MAX_LAYERS
-from latentlayers.checkpoints.limits import Budget
-from latentlayers.checkpoints.network import Arrays, Network
+from latentlayers.checkpoints.pickles.limits import Budget
+from latentlayers.checkpoints.readers.network import Arrays, Network
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.stylegan2 import MAX_SIDES, RESAMPLE_FILTER, derived, resample_taps
-from latentlayers.checkpoints.stylegan3_design import design
 from latentlayers.generators import StyleGAN2Config, StyleGAN3Config
 from latentlayers.generators.stylegan2 import Architecture
 

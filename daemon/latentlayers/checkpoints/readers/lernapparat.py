@@ -13,10 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.family import W_AVG
-from latentlayers.checkpoints.limits import Budget
-from latentlayers.checkpoints.network import Arrays, Network
-from latentlayers.checkpoints.stylegan1 import (
+from latentlayers.checkpoints.families.family import W_AVG
+from latentlayers.checkpoints.families.stylegan1 import (
     FUSED_FROM,
     conv_kernel,
     dense_bias,
@@ -24,7 +22,9 @@ from latentlayers.checkpoints.stylegan1 import (
     rgb_kernel,
     style_bias,
 )
-from latentlayers.checkpoints.stylegan2 import resample_taps
+from latentlayers.checkpoints.families.stylegan2 import resample_taps
+from latentlayers.checkpoints.pickles.limits import Budget
+from latentlayers.checkpoints.readers.network import Arrays, Network
 from latentlayers.generators import StyleGAN1Config
 
 SOURCE_FORMAT = "lernapparat"

@@ -6,11 +6,11 @@ import io
 from collections.abc import Callable
 from typing import Any, BinaryIO
 
-from latentlayers.checkpoints.archive import Archive
-from latentlayers.checkpoints.inert import Storages, read_legacy
-from latentlayers.checkpoints.limits import Stream
+from latentlayers.checkpoints.pickles.archive import Archive
+from latentlayers.checkpoints.pickles.inert import Storages, read_legacy
+from latentlayers.checkpoints.pickles.limits import Stream
+from latentlayers.checkpoints.pickles.unpickler import Allowed, Unpickler
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.unpickler import Allowed, Unpickler
 
 ZIP_START = b"PK\x03\x04"
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.inert import Lazy
-from latentlayers.checkpoints.limits import Budget
+from latentlayers.checkpoints.pickles.inert import Lazy
+from latentlayers.checkpoints.pickles.limits import Budget
 from latentlayers.checkpoints.refusals import corrupt
 from latentlayers.generators import GeneratorConfig
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from latentlayers.checkpoints.inert import MODULE, Record
+from latentlayers.checkpoints.pickles.inert import MODULE, Record
 from latentlayers.checkpoints.refusals import corrupt
 
 

@@ -7,9 +7,7 @@ from typing import Any
 
 from torch import Tensor
 
-from latentlayers.checkpoints.network import Arrays
-from latentlayers.checkpoints.refusals import corrupt
-from latentlayers.checkpoints.stylegan1 import (
+from latentlayers.checkpoints.families.stylegan1 import (
     FUSED_FROM,
     conv_kernel,
     dense_bias,
@@ -17,7 +15,9 @@ from latentlayers.checkpoints.stylegan1 import (
     rgb_kernel,
     style_bias,
 )
-from latentlayers.checkpoints.tensorflow.variables import kernel, mapping, require_usual, resolution, taps
+from latentlayers.checkpoints.readers.network import Arrays
+from latentlayers.checkpoints.readers.tensorflow.variables import kernel, mapping, require_usual, resolution, taps
+from latentlayers.checkpoints.refusals import corrupt
 from latentlayers.generators import StyleGAN1Config
 from latentlayers.generators.growth import active_sides, drawing_sides
 

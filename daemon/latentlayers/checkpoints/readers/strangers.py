@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from latentlayers.checkpoints.inert import Lazy
-from latentlayers.checkpoints.network import tables_in
+from latentlayers.checkpoints.pickles.inert import Lazy
+from latentlayers.checkpoints.readers.network import tables_in
 from latentlayers.checkpoints.refusals import unsupported
 from latentlayers.errors import UnsupportedCheckpoint
 

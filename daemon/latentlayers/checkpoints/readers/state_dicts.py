@@ -12,14 +12,14 @@ from typing import Any
 
 from torch import Tensor
 
-from latentlayers.checkpoints import nvidia_names
-from latentlayers.checkpoints.family import W_AVG
-from latentlayers.checkpoints.inert import Lazy
-from latentlayers.checkpoints.layouts import LAYOUTS, Layout
-from latentlayers.checkpoints.limits import Budget
-from latentlayers.checkpoints.network import Arrays, Network
+from latentlayers.checkpoints.families.family import W_AVG
+from latentlayers.checkpoints.families.stylegan2 import MAX_SIDES, resample_taps
+from latentlayers.checkpoints.pickles.inert import Lazy
+from latentlayers.checkpoints.pickles.limits import Budget
+from latentlayers.checkpoints.readers import nvidia_names
+from latentlayers.checkpoints.readers.layouts import LAYOUTS, Layout
+from latentlayers.checkpoints.readers.network import Arrays, Network
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.stylegan2 import MAX_SIDES, resample_taps
 from latentlayers.generators import StyleGAN2Config
 
 # Where the table lies, the averaged generator's first; None: the file's value is the table.

@@ -16,9 +16,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.limits import Blob, Stream
+from latentlayers.checkpoints.pickles.limits import Blob, Stream
+from latentlayers.checkpoints.pickles.unpickler import Allowed, Global, Unpickler, plain_key
 from latentlayers.checkpoints.refusals import corrupt, shown, unsupported
-from latentlayers.checkpoints.unpickler import Allowed, Global, Unpickler, plain_key
 
 STORAGE_DTYPES = {
     "torch.DoubleStorage": torch.float64,

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from latentlayers.checkpoints import nvidia_stylegan3
-from latentlayers.checkpoints.limits import Budget
-from latentlayers.checkpoints.network import Arrays, Network, named_tensors, tables_in
-from latentlayers.checkpoints.nvidia_names import common_filter
-from latentlayers.checkpoints.persistence import attribute, child, clamp_of, is_module, parts, state_of
+from latentlayers.checkpoints.families.stylegan2 import derived
+from latentlayers.checkpoints.pickles.limits import Budget
+from latentlayers.checkpoints.readers import nvidia_stylegan3
+from latentlayers.checkpoints.readers.network import Arrays, Network, named_tensors, tables_in
+from latentlayers.checkpoints.readers.nvidia_names import common_filter
+from latentlayers.checkpoints.readers.persistence import attribute, child, clamp_of, is_module, parts, state_of
 from latentlayers.checkpoints.refusals import unsupported
-from latentlayers.checkpoints.stylegan2 import derived
 from latentlayers.generators import StyleGAN2Config
 
 SOURCE_FORMAT = "nvidia-torch"

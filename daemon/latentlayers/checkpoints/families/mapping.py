@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import pairwise
 
-from latentlayers.checkpoints.family import MAX_FEATURES, MAX_MAPPING_LAYERS, check_sizes, is_number
+from latentlayers.checkpoints.families.family import MAX_FEATURES, MAX_MAPPING_LAYERS, check_sizes, is_number
 from latentlayers.checkpoints.refusals import corrupt
 from latentlayers.generators.mapping import MappingConfig
 

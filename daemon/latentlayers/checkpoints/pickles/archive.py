@@ -13,7 +13,7 @@ from bisect import bisect_right
 from pathlib import PurePosixPath
 from typing import IO, BinaryIO, cast
 
-from latentlayers.checkpoints.limits import Blob, Stream
+from latentlayers.checkpoints.pickles.limits import Blob, Stream
 from latentlayers.checkpoints.refusals import corrupt
 
 MAX_DIRECTORY_BYTES = 4 << 20  # a training snapshot with thousands of parts needs about 0.3 MiB

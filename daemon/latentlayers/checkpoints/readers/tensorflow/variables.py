@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.network import Arrays
+from latentlayers.checkpoints.families.stylegan2 import MAX_SIDES
+from latentlayers.checkpoints.readers.network import Arrays
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.stylegan2 import MAX_SIDES
 
 
 def kernel(variables: Arrays, name: str) -> Tensor:

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping, Sized
 from dataclasses import dataclass
 from typing import IO, Any, Protocol, cast, runtime_checkable
 
-from latentlayers.checkpoints.limits import Blob, Stream
+from latentlayers.checkpoints.pickles.limits import Blob, Stream
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.errors import UnsupportedCheckpoint
 

@@ -8,10 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latentlayers.checkpoints.family import MAX_FEATURES, MAX_RESOLUTION, Family, check_sizes
-from latentlayers.checkpoints.mapping import check_mapping, mapping_size
+from latentlayers.checkpoints.families.family import MAX_FEATURES, MAX_RESOLUTION, Family, check_sizes
+from latentlayers.checkpoints.families.mapping import check_mapping, mapping_size
+from latentlayers.checkpoints.families.stylegan2 import check_taps, derived
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.stylegan2 import check_taps, derived
 from latentlayers.generators import StyleGAN1, StyleGAN1Config
 from latentlayers.generators.ops import SQRT2
 

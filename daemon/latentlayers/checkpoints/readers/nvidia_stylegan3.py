@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import Any
 
 from latentlayers.checkpoints.header import MAX_LAYERS
-from latentlayers.checkpoints.inert import NumpyArray
-from latentlayers.checkpoints.network import Arrays
-from latentlayers.checkpoints.persistence import attribute, child, clamp_of
+from latentlayers.checkpoints.pickles.inert import NumpyArray
+from latentlayers.checkpoints.readers.network import Arrays
+from latentlayers.checkpoints.readers.persistence import attribute, child, clamp_of
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN3Config, StyleGAN3Layer
 

@@ -8,14 +8,14 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.family import (
+from latentlayers.checkpoints.families.family import (
     MAX_FEATURES,
     MAX_RESOLUTION,
     Family,
     check_sizes,
     is_number,
 )
-from latentlayers.checkpoints.mapping import check_mapping, mapping_size
+from latentlayers.checkpoints.families.mapping import check_mapping, mapping_size
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN2, StyleGAN2Config
 

@@ -12,8 +12,15 @@ from typing import Any
 
 from torch import Tensor
 
-from latentlayers.checkpoints.network import Arrays
-from latentlayers.checkpoints.tensorflow.variables import kernel, mapping, number, require_usual, resolution, taps
+from latentlayers.checkpoints.readers.network import Arrays
+from latentlayers.checkpoints.readers.tensorflow.variables import (
+    kernel,
+    mapping,
+    number,
+    require_usual,
+    resolution,
+    taps,
+)
 from latentlayers.generators import StyleGAN2Config
 from latentlayers.generators.growth import active_sides, drawing_sides
 from latentlayers.generators.stylegan2 import Architecture

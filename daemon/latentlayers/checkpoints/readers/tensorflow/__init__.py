@@ -6,6 +6,6 @@ package never looks at. The variables' names tell the family; the version does n
 configuration A, a StyleGAN1, in its own version.
 """
 
-from latentlayers.checkpoints.tensorflow.read import read
+from latentlayers.checkpoints.readers.tensorflow.read import read
 
 __all__ = ["read"]

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from latentlayers.checkpoints.family import W_AVG
-from latentlayers.checkpoints.inert import NETWORK, Record
-from latentlayers.checkpoints.limits import Budget
-from latentlayers.checkpoints.network import Arrays, Network
+from latentlayers.checkpoints.families.family import W_AVG
+from latentlayers.checkpoints.pickles.inert import NETWORK, Record
+from latentlayers.checkpoints.pickles.limits import Budget
+from latentlayers.checkpoints.readers.network import Arrays, Network
+from latentlayers.checkpoints.readers.tensorflow import stylegan1, stylegan2
 from latentlayers.checkpoints.refusals import corrupt, unsupported
-from latentlayers.checkpoints.tensorflow import stylegan1, stylegan2
 
 SOURCE_FORMAT = "nvidia-tf"
 

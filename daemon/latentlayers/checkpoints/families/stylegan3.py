@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from latentlayers.checkpoints.family import MAX_FEATURES, MAX_RESOLUTION, Family, check_sizes, is_number
+from latentlayers.checkpoints.families.family import MAX_FEATURES, MAX_RESOLUTION, Family, check_sizes, is_number
+from latentlayers.checkpoints.families.mapping import check_mapping, mapping_size
 from latentlayers.checkpoints.header import MAX_LAYERS
-from latentlayers.checkpoints.mapping import check_mapping, mapping_size
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN3, StyleGAN3Config, StyleGAN3Layer
 
