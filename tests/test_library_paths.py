@@ -1,4 +1,4 @@
-"""Where things are kept, and writing them atomically."""
+"""Where things are kept, and the lock on them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from latentlayers.errors import LatentLayersError
-from latentlayers.library.atomic import atomic_writer, exclusive, write_atomic
+from latentlayers.library.lock import exclusive
 from latentlayers.paths import HOME_VARIABLE, MAX_SOCKET_PATH, Paths, check_private
 
 posix_only = pytest.mark.skipif(os.name != "posix", reason="POSIX permissions and sockets")
@@ -91,48 +91,12 @@ def test_a_home_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     assert caught.value.reason == "LIBRARY_WRITE_FAILED"
 
 
-def test_an_atomic_write_replaces_the_file_or_leaves_it(tmp_path: Path) -> None:
-    file = tmp_path / "file"
-    write_atomic(file, b"old")
-    write_atomic(file, b"new")
-
-    def fail() -> None:
-        with atomic_writer(file) as out:
-            out.write(b"half")
-            raise RuntimeError("stopped")
-
-    with pytest.raises(RuntimeError):
-        fail()
-    assert file.read_bytes() == b"new"
-    assert list(tmp_path.iterdir()) == [file]
-
-
-@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
-def test_a_device_without_room_is_a_full_disk(tmp_path: Path) -> None:
-    def fill() -> None:
-        with atomic_writer(tmp_path / "file"), Path("/dev/full").open("wb") as full:
-            full.write(bytes(10_000))
-            full.flush()
-
-    with pytest.raises(LatentLayersError) as caught:
-        fill()
-    assert caught.value.reason == "DISK_FULL"
-    assert str(tmp_path) in caught.value.remedy
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_a_missing_folder_is_a_failed_write(tmp_path: Path) -> None:
-    with pytest.raises(LatentLayersError) as caught:
-        write_atomic(tmp_path / "none" / "file", b"")
-    assert caught.value.reason == "LIBRARY_WRITE_FAILED"
-
-
 def test_a_lock_is_held_against_other_processes_and_freed_when_they_die(tmp_path: Path) -> None:
     lock, counter = tmp_path / "lock", tmp_path / "counter"
     counter.write_text("0")
     program = (
         "import sys; from pathlib import Path\n"
-        "from latentlayers.library.atomic import exclusive\n"
+        "from latentlayers.library.lock import exclusive\n"
         "for _ in range(50):\n"
         "    with exclusive(Path(sys.argv[1])):\n"
         "        Path(sys.argv[2]).write_text(str(int(Path(sys.argv[2]).read_text()) + 1))\n"

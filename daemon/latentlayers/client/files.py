@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import errno
-import os
 import shutil
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
+from latentlayers.atomic import atomic_writer, disk_full, write_atomic
 from latentlayers.errors import Exhausted, InvalidInput, LatentLayersError, PreconditionFailed
 
 
@@ -52,8 +48,7 @@ def write_file(path: Path, data: bytes) -> None:
     Raises:
         Exhausted: DISK_FULL. PreconditionFailed: OUTPUT_NOT_WRITABLE.
     """
-    with _replacing(path) as file:
-        file.write(data)
+    write_atomic(path, data, private=False, failure=write_error)
 
 
 def copy_file(source: Path, path: Path) -> None:
@@ -66,28 +61,8 @@ def copy_file(source: Path, path: Path) -> None:
         content = source.open("rb")
     except OSError as error:
         raise _unreadable(source, error) from None
-    with content, _replacing(path) as file:
+    with content, atomic_writer(path, private=False, failure=write_error) as file:
         shutil.copyfileobj(content, file, 1 << 20)
-
-
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[IO[bytes]]:
-    """A file that takes the place of `path` once the block has ended well."""
-    temporary: Path | None = None
-    try:
-        mode = _mode_of(path)
-        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name[:40]}-", delete=False) as file:
-            temporary = Path(file.name)
-            yield file
-        temporary.chmod(mode)
-        temporary.replace(path)
-        temporary = None
-    except OSError as error:
-        raise write_error(path, error) from None
-    finally:
-        if temporary is not None:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
 
 
 def check_writable(path: Path) -> None:
@@ -117,9 +92,7 @@ def check_folder(folder: Path) -> None:
 
 def write_error(path: Path, error: OSError) -> LatentLayersError:
     """DISK_FULL or OUTPUT_NOT_WRITABLE, whichever `error` means."""
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return Exhausted("DISK_FULL", f"There is no room left for {path}.", "Free some disk space.")
-    return PreconditionFailed(
+    return disk_full(path, error) or PreconditionFailed(
         "OUTPUT_NOT_WRITABLE",
         f"{path} cannot be written: {error.strerror or type(error).__name__}.",
         "Choose another place with -o, or make the folder writable for you.",
@@ -129,12 +102,3 @@ def write_error(path: Path, error: OSError) -> LatentLayersError:
 def _unreadable(path: Path, error: OSError) -> InvalidInput:
     reason = error.strerror or type(error).__name__
     return InvalidInput("FILE_UNREADABLE", f"{path} cannot be read: {reason}.", "Check that you may read the file.")
-
-
-def _mode_of(path: Path) -> int:
-    """Permission bits the written file should have: those of the file it replaces, else what the umask allows."""
-    with contextlib.suppress(OSError):
-        return path.stat().st_mode & 0o777
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask

@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from latentlayers.atomic import write_atomic
 from latentlayers.errors import LatentLayersError
-from latentlayers.library.atomic import write_atomic
 
 
 @dataclass(frozen=True)

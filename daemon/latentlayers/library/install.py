@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from latentlayers.library.atomic import TEMPORARY_PREFIX, sync_folder, write_error
+from latentlayers.atomic import TEMPORARY_PREFIX, sync_folder, write_error
 
 
 def install(target: Path, fill: Callable[[Path], object]) -> None:

@@ -15,9 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from latentlayers import __version__
+from latentlayers.atomic import write_error
 from latentlayers.checkpoints.header import read_header
 from latentlayers.errors import InvalidInput, NotFound, PreconditionFailed
-from latentlayers.library.atomic import write_error
 from latentlayers.library.conversions import Conversions
 from latentlayers.library.file_facts import FileFacts
 from latentlayers.library.install import discard, install, sweep

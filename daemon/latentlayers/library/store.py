@@ -22,12 +22,13 @@ from pathlib import Path
 from types import TracebackType
 from typing import TypeVar
 
+from latentlayers.atomic import TEMPORARY_PREFIX, sync_folder, write_atomic, write_error
 from latentlayers.errors import DataLoss, Exhausted, InvalidInput, LatentLayersError, NotFound, PreconditionFailed
 from latentlayers.library.arrays import damaged
-from latentlayers.library.atomic import TEMPORARY_PREFIX, exclusive, sync_folder, write_atomic, write_error
 from latentlayers.library.embeddings import Embedding, EmbeddingInfo, Latent, embedding_key, new_id
 from latentlayers.library.formats import ExportedFile, Format, FoundLatent, described_as, read_latents, write_latent
 from latentlayers.library.index import Index, IndexCorrupt
+from latentlayers.library.lock import exclusive
 from latentlayers.library.models import ModelEntry
 from latentlayers.library.tensor_file import read_embedding, write_embedding
 

@@ -10,7 +10,7 @@ import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from latentlayers.library.atomic import write_atomic
+from latentlayers.atomic import write_atomic
 from latentlayers.paths import Paths
 
 if sys.platform == "win32":

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from latentlayers.checkpoints.header import ModelHeader
-from latentlayers.checkpoints.native import save_generator, write_atomically
+from latentlayers.checkpoints.native import save_generator, write_model_file
 from latentlayers.generators.discriminator import DiscriminatorTrunk, ResidualBlock
 from latentlayers.inversion.features import save_features
 from latentlayers.training.directions import LearntDirection
@@ -74,4 +74,4 @@ def save_directions(directions: Mapping[str, LearntDirection], path: Path) -> No
         name: learnt.direction.to(torch.float32).contiguous() for name, learnt in directions.items()
     }
     evidence = {name: learnt.evidence for name, learnt in directions.items()}
-    write_atomically(path, safetensors.torch.save(tensors, {"evidence": json.dumps(evidence)}))
+    write_model_file(path, safetensors.torch.save(tensors, {"evidence": json.dumps(evidence)}))

@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from latentlayers.checkpoints.native import write_atomically
+from latentlayers.checkpoints.native import write_model_file
 from latentlayers.errors import CorruptCheckpoint, NotFound
 from latentlayers.generators.discriminator import Discriminator, DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2, StyleGAN2Config
@@ -101,7 +101,7 @@ def save_state(state: TrainState, settings: TrainSettings, folder: Path) -> Path
         "counters": json.dumps(vars(state.counters)),
     }
     path = folder / STATE_FILE
-    write_atomically(path, safetensors.torch.save(tensors, header))
+    write_model_file(path, safetensors.torch.save(tensors, header))
     return path
 
 
