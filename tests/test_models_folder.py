@@ -14,13 +14,12 @@ from pathlib import Path
 import grpc
 import pytest
 from checkpoint_files import reference_file
-from conftest import StartDaemon
 from latentlayers.checkpoints import load_generator_native
 from latentlayers.library.model_files import free_name, model_name
 from latentlayers.v1 import editing_service_pb2 as editing
 from latentlayers.v1 import latent_pb2
 from latentlayers.v1 import model_service_pb2 as pb
-from running_daemon import PATIENCE_S, RunningDaemon, details, eventually, is_running, reason
+from running_daemon import PATIENCE_S, RunningDaemon, StartDaemon, details, eventually, is_running, reason
 
 SOURCE = reference_file("sg2ada_16_resnet")
 OTHER = reference_file("ros_16_conv")
