@@ -61,6 +61,11 @@ class Paths:
         return self.state / "downloads"
 
     @property
+    def calibrations(self) -> Path:
+        """What was measured on the models, which takes seconds, and is the same every time."""
+        return self.state / "calibrations"
+
+    @property
     def socket(self) -> Path:
         """The unix socket; never longer than `MAX_SOCKET_PATH` bytes. Not used on Windows."""
         return self.runtime / _SOCKET

@@ -16,6 +16,7 @@ from torch import Tensor
 from latentlayers.checkpoints.native import load_generator_native
 from latentlayers.checkpoints.vgg16 import find_vgg16, load_vgg16
 from latentlayers.editing.directions import METHODS, ganspace, parse_direction, sefa
+from latentlayers.engine.calibrations import CalibrationFile, forget_other_models
 from latentlayers.engine.device import release_cached
 from latentlayers.errors import CorruptCheckpoint, NotFound, Unavailable
 from latentlayers.generators import Generator
@@ -35,12 +36,14 @@ class LoadedModel:
 
     Attributes:
         features: the perceptual network its objective uses.
+        calibration: keeps what embedding measures on the model.
         labelled: directions that came with the model, [num_ws, w_dim] each.
     """
 
     entry: ModelEntry
     generator: Generator
     features: FeatureNetwork
+    calibration: CalibrationFile
     labelled: dict[str, Tensor] = field(hash=False)
 
     @property
@@ -155,14 +158,17 @@ class ModelCache:
                 f"The model {entry.name} cannot be used: {entry.problem}",
                 "Add it again with `latentlayers models add`, or remove it.",
             )
-        generator, _ = load_generator_native(entry.path)
+        generator = load_generator_native(entry.path)[0].to(self._device)
         features = self._features(entry).to(self._device)
+        calibrations = self._store.calibrations_folder
+        forget_other_models(calibrations, {known.digest for known in self._store.list()})
         labelled = _read_directions(entry.directions, generator) if entry.directions else {}
         log.info("loaded %s (%s) with %s features", entry.name, entry.family, features.name)
         return LoadedModel(
             entry,
-            generator.to(self._device),
+            generator,
             features,
+            CalibrationFile(calibrations, entry.digest, generator, features),
             {key: value.to(self._device) for key, value in labelled.items()},
         )
 

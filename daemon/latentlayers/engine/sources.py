@@ -134,15 +134,18 @@ class SourceResolver:
             self._job.send(pb.EditEvent(progress=event))
 
         model = self._model
-        return embed(
-            model.generator,
-            rgb.to(model.device),
-            weight.to(model.device),
-            self._settings,
-            model.features,
-            on_progress=on_progress,
-            near=None if near is None or self._settings.space == "z" else near[0],
-        )
+        try:
+            return embed(
+                model.generator,
+                rgb.to(model.device),
+                weight.to(model.device),
+                self._settings,
+                model.features,
+                on_progress=on_progress,
+                near=None if near is None or self._settings.space == "z" else near[0],
+            )
+        finally:
+            model.calibration.update()  # what was measured is worth keeping even if the call was cancelled since
 
     def _describe(self, result: EmbedResult, key: str, name: str, frame: Frame, size: tuple[int, int]) -> Embedding:
         model, ws = self._model, result.ws.detach().float().cpu()

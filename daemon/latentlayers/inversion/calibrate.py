@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
@@ -56,28 +56,46 @@ class Coordinates:
     shared: Tensor
 
 
-_scales: WeakKeyDictionary[Generator, dict[str, Scales]] = WeakKeyDictionary()
-_coordinates: WeakKeyDictionary[Generator, dict[str, Coordinates]] = WeakKeyDictionary()
+@dataclass(frozen=True)
+class Calibration:
+    """What is known of a generator seen through a perceptual network; what is None is measured when it is needed."""
+
+    scales: Scales | None = None
+    coordinates: Coordinates | None = None
+
+
+_calibrations: WeakKeyDictionary[Generator, dict[str, Calibration]] = WeakKeyDictionary()
+
+
+def known(generator: Generator, features: FeatureNetwork) -> Calibration:
+    """What was measured, or remembered from an earlier process, so far."""
+    return _calibrations.get(generator, {}).get(features.name, Calibration())
+
+
+def remember(generator: Generator, features: FeatureNetwork, calibration: Calibration) -> None:
+    """From now on, and while the generator lives, `calibration` is what is known; on the generator's device."""
+    _calibrations.setdefault(generator, {})[features.name] = calibration
 
 
 def scales(generator: Generator, features: FeatureNetwork, tick: Callable[[], None] = lambda: None) -> Scales:
-    """Measured on the first call for this generator and these features, remembered while the generator lives.
+    """Measured unless known, and then remembered.
 
     Args:
         tick: called between batches; may raise to cancel.
     """
-    known = _scales.setdefault(generator, {})
-    if features.name not in known:
-        known[features.name] = _measure_scales(generator, features, tick)
-    return known[features.name]
+    found = known(generator, features).scales
+    if found is None:
+        found = _measure_scales(generator, features, tick)
+        remember(generator, features, replace(known(generator, features), scales=found))
+    return found
 
 
 def coordinates(generator: Generator, features: FeatureNetwork, tick: Callable[[], None] = lambda: None) -> Coordinates:
     """As `scales`. On the generator's device, float32."""
-    known = _coordinates.setdefault(generator, {})
-    found = known.get(features.name)
+    found = known(generator, features).coordinates
     if found is None or found.rows.device != generator.w_avg.device:
-        found = known[features.name] = _measure_coordinates(generator, features, tick)
+        found = _measure_coordinates(generator, features, tick)
+        remember(generator, features, replace(known(generator, features), coordinates=found))
     return found
 
 

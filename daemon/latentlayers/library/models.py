@@ -40,7 +40,7 @@ class ModelStore:
     """
 
     def __init__(self, paths: Paths, shipped: Path | None = None) -> None:
-        self._folder, self._features = paths.models, paths.features
+        self._folder, self._features, self._calibrations = paths.models, paths.features, paths.calibrations
         self._shipped = shipped or Path(str(files("latentlayers"))) / "models"
         self._digests = FileFacts(paths.state / "model-digests.json")
         # A later version may be able to read what this one cannot.
@@ -58,6 +58,11 @@ class ModelStore:
     def features_folder(self) -> Path:
         """Where perceptual networks are that serve every model."""
         return self._features
+
+    @property
+    def calibrations_folder(self) -> Path:
+        """Where the worker keeps what it measured on them."""
+        return self._calibrations
 
     def list(self) -> tuple[ModelEntry, ...]:
         """All models by name, those that cannot be used included; of two with one name the shipped one counts."""
