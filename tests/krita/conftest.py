@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
-from plugin_process import FAKE_WORKER, ROOT, Client, client_of
+from PIL import Image
+from plugin_process import FAKE_WORKER, QUICK_WORKER, ROOT, Client, client_of
+from rig import Rig
 from running_daemon import RunningDaemon
 
 # Run by test_plugin_in_fake_krita.py, in processes that have the plugin.
@@ -62,3 +67,54 @@ def obedient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon
     running = RunningDaemon(home, worker_command=FAKE_WORKER, cancel_grace_s=20.0)
     yield running
     running.close()
+
+
+@pytest.fixture(scope="session")
+def quick_daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+    """The real daemon with the shipped model, embedding in a few steps; leave it running."""
+    running = RunningDaemon(
+        tmp_path_factory.mktemp("quick") / "home", worker_command=QUICK_WORKER, idle_unload_s=-1, queue_limit=64
+    )
+    yield running
+    running.close()
+
+
+@pytest.fixture(scope="session")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """The demo's photographs as PNG, and where the faces are: "eileen", "eileen_frame", "grace", "grace_frame"."""
+    folder = tmp_path_factory.mktemp("portraits")
+    source = ROOT / "daemon" / "latentlayers" / "demo" / "photos"
+    found: dict[str, Any] = {}
+    for photo in json.loads((source / "photos.json").read_text("utf-8"))["photos"]:
+        name = photo["file"].partition("-")[0]
+        found[name] = folder / f"{name}.png"  # every program decodes it alike
+        Image.open(source / photo["file"]).save(found[name])
+        found[name + "_frame"] = photo["frame"]
+    return found
+
+
+@pytest.fixture
+def paint(plugin_folder: Path, quick_daemon: RunningDaemon, portraits: dict[str, Any], tmp_path: Path) -> Paint:
+    """Runs a scenario in real Krita, by default against `quick_daemon`; gives what it returned, once Krita has quit.
+
+    Scenarios get `portraits` and `folder`, for files, as arguments. Screenshots go to LATENTLAYERS_SCREENSHOTS, if set.
+    """
+
+    def run(scenario: str, home: Path | None = None, folder: Path = plugin_folder, **arguments: Any) -> Any:
+        outcome = Rig(folder, tmp_path).run(
+            f"scenarios/{scenario}.py",
+            environ={"LATENTLAYERS_HOME": str(home or quick_daemon.home)},
+            folder=tmp_path,
+            **portraits,
+            **arguments,
+        )
+        for picture in outcome.output.glob("*.png"):
+            if "LATENTLAYERS_SCREENSHOTS" in os.environ:
+                shutil.copy(picture, os.environ["LATENTLAYERS_SCREENSHOTS"])
+        assert outcome.ok, outcome.report()
+        return outcome.result
+
+    return run
+
+
+Paint = Callable[..., Any]

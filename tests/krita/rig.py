@@ -33,7 +33,7 @@ KRITADISPLAYRC = "[General]\nOpenGLRenderer=none\n"
 
 def missing() -> list[str]:
     """The programs that the rig needs and this machine does not have."""
-    return [program for program in ("krita", "Xvfb") if shutil.which(program) is None]
+    return [program for program in ("krita", "Xvfb", "xdotool") if shutil.which(program) is None]
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class Capture:
         return pb.Source(picture=source)
 
 
-def capture(document: Any, layer: str, key: str, code: Code | None, main: bool) -> Capture:
+def capture(document: Any, layer: str, key: str, code: Code | None, earlier: Code | None, main: bool) -> Capture:
     """Reads a layer of a host document.
 
     The selection says where the model's square lies in the layer that is edited; without one it stays where the layer
@@ -57,6 +57,7 @@ def capture(document: Any, layer: str, key: str, code: Code | None, main: bool) 
 
     Args:
         code: what is remembered by `key`, if anything.
+        earlier: any code that was found for the layer, also for another purpose or by another model.
         main: whether it is the layer that is edited.
 
     Raises:
@@ -80,6 +81,8 @@ def capture(document: Any, layer: str, key: str, code: Code | None, main: bool) 
         region = square.bounds.grown(round(MARGIN * square.side)).intersected(bounds)
     elif code is not None:
         square, region = code.square, code.view.bounds
+    elif earlier is not None and _fits(document, layer, earlier):
+        square, region = earlier.square, earlier.view.bounds
     else:
         square, region = None, bounds
     view = View.of(region, MOST_MAIN if main else MOST_OTHER)

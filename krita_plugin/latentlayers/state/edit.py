@@ -95,7 +95,8 @@ class Edit:
                 # A code sought near another is of no use once that one is sought anew.
                 stale = role in operation.near and self._captures[operation.near[role]].code is None
                 code = None if stale else memory.code(key, digest)
-                taken[key] = capture(job.document, layer, key, code, main=role == operation.main)
+                earlier = memory.code(layer)
+                taken[key] = capture(job.document, layer, key, code, earlier, main=role == operation.main)
             self._captures[role] = taken[key]
         self._main = self._captures[operation.main]
         names = {role: captured.name for role, captured in self._captures.items()}
