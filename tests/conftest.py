@@ -10,18 +10,26 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # A proxy of this machine's must not be asked for the tests' own servers.
 os.environ["NO_PROXY"] = ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"]))
 
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from latentlayers.paths import Paths
 from running_daemon import RunningDaemon, StartDaemon
 
 
 @pytest.fixture(scope="session")
-def daemon(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDaemon]:
+def shared_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Home of `daemon`."""
+    return tmp_path_factory.mktemp("shared") / "home"
+
+
+@pytest.fixture(scope="session")
+def daemon(shared_home: Path) -> Iterator[RunningDaemon]:
     """The real daemon with the real worker, shared by all tests: leave it running, and others' embeddings alone."""
-    running = RunningDaemon(tmp_path_factory.mktemp("shared") / "home")
+    running = RunningDaemon(shared_home)
     yield running
     running.close()
 
@@ -33,12 +41,19 @@ def daemon_address(daemon: RunningDaemon) -> str:
 
 
 @pytest.fixture
-def start_daemon(tmp_path: Path) -> Iterator[StartDaemon]:
-    """Starts daemons of the test's own: `start_daemon(**fields_of_ServiceConfig)`; the same home each time."""
+def start_daemon(tmp_path: Path, shared_home: Path) -> Iterator[StartDaemon]:
+    """Starts daemons of the test's own: `start_daemon(**fields_of_ServiceConfig)`; the same home each time.
+
+    They need not measure again what `daemon` has measured on the shipped model.
+    """
     started: list[RunningDaemon] = []
+    measured = Paths.under(shared_home).calibrations
 
     def start(**settings: Any) -> RunningDaemon:
-        started.append(RunningDaemon(tmp_path / "home", **settings))
+        home = tmp_path / "home"
+        if measured.is_dir():
+            shutil.copytree(measured, Paths.under(home).calibrations, dirs_exist_ok=True)
+        started.append(RunningDaemon(home, **settings))
         return started[-1]
 
     yield start

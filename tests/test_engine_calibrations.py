@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from latentlayers.inversion import calibrate
 from latentlayers.inversion.features import save_features
 from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
-from running_daemon import StartDaemon
+from running_daemon import RunningDaemon
 from test_engine_editing import embed, encoded, face
 
 
@@ -127,11 +128,11 @@ def test_of_models_that_are_gone_nothing_is_kept(paths: Paths) -> None:
     assert [file.name.partition("-")[0] for file in files(paths)] == [other]
 
 
-def test_a_worker_that_starts_again_measures_nothing(start_daemon: StartDaemon) -> None:
-    first = start_daemon()
-    embed(first, encoded(face()))
-    (file,) = files(first.paths)
+def test_a_worker_that_starts_again_measures_nothing(tmp_path: Path) -> None:
+    with contextlib.closing(RunningDaemon(tmp_path / "home")) as first:
+        embed(first, encoded(face()))
+        (file,) = files(first.paths)
     written = file.stat().st_mtime_ns, file.stat().st_ino
-    first.close()
-    embed(start_daemon(), encoded(face(seed=1)))
+    with contextlib.closing(RunningDaemon(tmp_path / "home")) as second:
+        embed(second, encoded(face(seed=1)))
     assert (file.stat().st_mtime_ns, file.stat().st_ino) == written
