@@ -41,6 +41,6 @@ def run(part: str, binding: str, plugin_folder: Path, **environ: str) -> None:
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("part", ["host", "state"])
+@pytest.mark.parametrize("part", ["host", "state", "ui"])
 def test_the_plugin_in_fake_krita(part: str, binding: str, plugin_folder: Path) -> None:
     run(part, binding, plugin_folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 from ..host.pixels import Pixels
@@ -39,7 +40,7 @@ class Shelf(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides onl
             "EmbeddingService", "DeleteEmbedding", self._pb.DeleteEmbeddingRequest(id=embedding.id)
         )
         call.done.connect(self.load)
-        call.failed.connect(self.failed.emit)
+        call.failed.connect(self._fail)
 
     def insert(self, embedding: Any, document: Any, layer: str) -> None:
         """Draws one as a layer above another, in the selection or in the middle of the canvas; it can be edited at
@@ -51,14 +52,14 @@ class Shelf(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides onl
             output=pb.OutputOptions(format=pb.PIXEL_FORMAT_BGRA8, latents=True),
         )
         call = self._daemon.call("EditingService", "Render", request)
-        call.event.connect(lambda event: self._take(event, embedding, document, layer))
-        call.failed.connect(self.failed.emit)
+        call.event.connect(functools.partial(self._take, embedding, document, layer))
+        call.failed.connect(self._fail)
 
     def _ask(self, token: str) -> None:
         request = self._pb.ListEmbeddingsRequest(page_size=PAGE, page_token=token)
         call = self._daemon.call("EmbeddingService", "ListEmbeddings", request)
         call.event.connect(self._add)
-        call.failed.connect(self.failed.emit)
+        call.failed.connect(self._fail)
 
     def _add(self, answer: Any) -> None:
         self.entries.extend(answer.embeddings)
@@ -66,7 +67,10 @@ class Shelf(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides onl
         if answer.next_page_token:
             self._ask(answer.next_page_token)
 
-    def _take(self, event: Any, embedding: Any, document: Any, layer: str) -> None:
+    def _fail(self, error: Any) -> None:
+        self.failed.emit(error)
+
+    def _take(self, embedding: Any, document: Any, layer: str, event: Any) -> None:
         if event.WhichOneof("event") != "image":
             return
         try:

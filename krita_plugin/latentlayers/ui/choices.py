@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Callable, Iterable
+from typing import Callable, Iterable, TypeVar
 
 from ..qt import QtWidgets
+
+Box = TypeVar("Box", bound=QtWidgets.QComboBox)
 
 PASTES = (("Keep the layer's texture", "residual"), ("Show the model's pixels", "replace"))
 PRESETS = (("Fast", ""), ("Best", "best"), ("Image2StyleGAN's (slow)", "paper"))
 
 
-def choice(name: str, choices: Iterable[tuple[str, str]], chosen: Callable[[str], object]) -> QtWidgets.QComboBox:
-    """A box with (text, value) items, no wider than it must be; `chosen` gets the value that the painter picks."""
-    box = QtWidgets.QComboBox()
-    box.setAccessibleName(name)
+def narrow(box: Box) -> Box:
+    """Lets a box be less wide than its longest text, as it must in a docker."""
     box.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
     box.setMinimumContentsLength(8)
+    return box
+
+
+def choice(name: str, choices: Iterable[tuple[str, str]], chosen: Callable[[str], object]) -> QtWidgets.QComboBox:
+    """A box with (text, value) items, no wider than it must be; `chosen` gets the value that the painter picks."""
+    box = narrow(QtWidgets.QComboBox())
+    box.setAccessibleName(name)
     for text, value in choices:
         box.addItem(text, value)
     box.activated.connect(lambda _index: chosen(str(box.currentData() or "")))

@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 from typing import Any, Callable
 
 from ..qt import QObject, Qt, QtCore, QtGui, QtWidgets, Signal
-from ..values import LayerInfo
+from ..values import LayerInfo, Refused
+from .choices import narrow
 
 THUMBNAIL = 24
+
+
+def prose(text: str = "") -> QtWidgets.QLabel:
+    """Text in lines as long as there is room, plain, as it may quote a file name; long words do not make it wider."""
+    label = QtWidgets.QLabel(text)
+    label.setTextFormat(Qt.TextFormat.PlainText)
+    label.setWordWrap(True)
+    policy = label.sizePolicy()  # with its height for width, which a new one would not have
+    policy.setHorizontalPolicy(QtWidgets.QSizePolicy.Policy.Ignored)
+    label.setSizePolicy(policy)
+    return label
 
 
 class ValueSlider(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -85,6 +98,9 @@ class ValueSlider(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
 class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
     """Chooses a layer of the document; keeps it while layers are renamed, moved, added and removed.
 
+    Thumbnails are drawn of the layer that is chosen, and of all when the list is opened, one in each turn of the event
+    loop: a document may have hundreds of layers, and each takes Krita some milliseconds.
+
     Signals:
         picked(str): id of another layer, or "" for none.
     """
@@ -95,10 +111,13 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         super().__init__()
         self.setAccessibleName(name)
         self.setIconSize(QtCore.QSize(THUMBNAIL, THUMBNAIL))
-        self.setSizeAdjustPolicy(QtWidgets.QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
-        self.setMinimumContentsLength(8)
+        narrow(self)
         self._shown: list[LayerInfo] = []
-        self.currentIndexChanged.connect(lambda _index: self.picked.emit(self.layer))
+        self._thumbnail: Callable[[str], QtGui.QImage] | None = None
+        self._without_icon: list[int] = []
+        self._drawing = QtCore.QTimer(self)
+        self._drawing.timeout.connect(self._draw_next)
+        self.currentIndexChanged.connect(self._on_chosen)
 
     @property
     def layer(self) -> str:
@@ -109,22 +128,46 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         self.setCurrentIndex(self.findData(layer))
 
     def show_layers(self, layers: list[LayerInfo], thumbnail: Callable[[str], QtGui.QImage]) -> None:
-        """Takes the document's layers; only what changed is asked a thumbnail of."""
+        """Takes the document's layers, and what draws one of them."""
+        self._thumbnail = thumbnail
         if layers == self._shown:
             return
-        chosen, known = self.layer, {info.id: self.itemIcon(i) for i, info in enumerate(self._shown)}
+        chosen, icons = self.layer, {info.id: self.itemIcon(i) for i, info in enumerate(self._shown)}
         self._shown = list(layers)
+        self._drawing.stop()
         self.blockSignals(True)
         self.clear()
         for info in layers:
-            icon = known.get(info.id)
-            if icon is None:
-                icon = QtGui.QIcon(QtGui.QPixmap.fromImage(thumbnail(info.id)))
-            self.addItem(icon, "%s%s" % ("  " * info.depth, info.name), info.id)
+            self.addItem(icons.get(info.id, QtGui.QIcon()), "%s%s" % ("  " * info.depth, info.name), info.id)
         self.setCurrentIndex(self.findData(chosen))
         self.blockSignals(False)
         if self.layer != chosen:
             self.picked.emit(self.layer)
+
+    def showPopup(self) -> None:
+        super().showPopup()
+        self._without_icon = list(range(self.count() - 1, -1, -1))
+        self._drawing.start(0)
+
+    def hidePopup(self) -> None:
+        self._drawing.stop()
+        super().hidePopup()
+
+    def _on_chosen(self, index: int) -> None:
+        if index >= 0:
+            self._draw(index)
+        self.picked.emit(self.layer)
+
+    def _draw_next(self) -> None:
+        if self._without_icon:
+            self._draw(self._without_icon.pop())
+        else:
+            self._drawing.stop()
+
+    def _draw(self, index: int) -> None:
+        with contextlib.suppress(Refused):  # it has just been deleted
+            image = self._thumbnail(self.itemData(index)) if self._thumbnail is not None else QtGui.QImage()
+            self.setItemIcon(index, QtGui.QIcon(QtGui.QPixmap.fromImage(image)))
 
 
 DOT_COLOURS = {"idle": "#888888", "connecting": "#d8a020", "starting": "#d8a020", "connected": "#3fa34d"}
@@ -158,9 +201,7 @@ class Trouble(QtWidgets.QFrame):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.setFrameShape(QtWidgets.QFrame.Shape.StyledPanel)
-        self.text = QtWidgets.QLabel()
-        self.text.setTextFormat(Qt.TextFormat.PlainText)  # it may quote a file name
-        self.text.setWordWrap(True)
+        self.text = prose()
         self.text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
         self.copy_button = QtWidgets.QPushButton("Copy")
         self.close_button = QtWidgets.QPushButton("Dismiss")

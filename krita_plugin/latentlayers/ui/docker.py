@@ -9,7 +9,7 @@ from ..state.studio import Studio
 from ..values import Refused
 from . import wording
 from .choices import PASTES, PRESETS, choice, select
-from .controls import Dot, Trouble
+from .controls import Dot, Trouble, prose
 from .history import History
 from .pages import PAGES, Page, raw_image
 from .preview import Preview
@@ -18,6 +18,7 @@ from .tabs import IconTabs
 LOOK_EVERY_MS = 500  # Krita tells nobody when layers are renamed, moved or removed
 THUMBNAIL = 24
 COMPARED = 256
+PROGRESS_STEPS = 1000
 
 
 class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -31,7 +32,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         super().__init__(parent)
         self._studio = studio
         self._shown = False
-        self._compared = ""
+        self._seen: tuple[Any, str] = (None, "")  # the document in front and its active layer
         self._timer = QtCore.QTimer(self)
         self._timer.setInterval(LOOK_EVERY_MS)
         self._timer.timeout.connect(self.look)
@@ -42,9 +43,10 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         studio.refused.connect(self._show_refusal)
         studio.jobs.changed.connect(self._show_job)
         studio.jobs.ended.connect(self._show_end)
-        studio.live.picture.connect(lambda raw: self.preview.show_image(raw_image(raw)))
+        # Methods, not lambdas: a window of Krita may be closed, and takes its docker along, but not the studio.
+        studio.live.picture.connect(self._show_picture)
         studio.live.unavailable.connect(self.preview.say)
-        studio.memories.changed.connect(lambda _document: self._show_memory())
+        studio.memories.changed.connect(self._show_memory)
         self._show_connection(studio.daemon.state)
         self._show_models()
         self._show_settings()
@@ -52,16 +54,13 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
     # Parts
 
     def _build(self) -> None:
-        self.dot, self.connection = Dot(), QtWidgets.QLabel()
-        self.connection.setTextFormat(Qt.TextFormat.PlainText)
-        self.connection.setWordWrap(True)
+        self.dot, self.connection = Dot(), prose()
         self.fix_button = QtWidgets.QPushButton("Fix")
         self.fix_button.clicked.connect(self._studio.fix)
         self.model = choice("Model", (), lambda name: self._studio.set(model=name))
         self.preset = choice("Preset", PRESETS, lambda name: self._studio.set(preset=name))
         self.paste = choice("Results", PASTES, lambda name: self._studio.set(paste=name))
-        self.missing = QtWidgets.QLabel()
-        self.missing.setWordWrap(True)
+        self.missing = prose()
         self.missing.hide()
 
         self.tabs = IconTabs()
@@ -69,12 +68,10 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.apply_buttons = [self._add_page(page) for page in self.pages]
         self.tabs.changed.connect(lambda _index: self._wish())
 
-        self.preview = Preview()
+        self.preview = Preview(lambda: self._studio.before(COMPARED))
         self.progress = QtWidgets.QProgressBar()
         self.progress.setTextVisible(False)
-        self.status = QtWidgets.QLabel()
-        self.status.setTextFormat(Qt.TextFormat.PlainText)
-        self.status.setWordWrap(True)
+        self.status = prose()
         self.cancel_button = QtWidgets.QPushButton("Cancel")
         self.cancel_button.clicked.connect(self._studio.jobs.cancel)
         self.trouble = Trouble()
@@ -168,8 +165,9 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         for page in self.pages:
             page.show_layers(layers, lambda layer: document.thumbnail(layer, THUMBNAIL))
         active = document.active_layer() if document is not None else None
-        if active is not None and active.id != self._compared:
-            self._compared = active.id
+        layer = active.id if active is not None else ""
+        if layer != self._seen[1] or not self._studio.host.same_document(document, self._seen[0]):
+            self._seen = document, layer
             self._show_missing()
             self._show_memory()
 
@@ -209,8 +207,10 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.missing.setText(text + " Add it with `latentlayers models add`, or embed the layer again.")
         self.missing.setVisible(bool(name))
 
-    def _show_memory(self) -> None:
-        self.preview.set_before(self._studio.before(COMPARED) if self._shown else None)
+    def _show_picture(self, raw: Any) -> None:
+        self.preview.show_image(raw_image(raw))
+
+    def _show_memory(self, _changed: Any = None) -> None:
         document = self._studio.host.active_document()
         self.history.show_memory(self._studio.memories.of(document) if document is not None else None)
 
@@ -218,11 +218,12 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         if job is not self._studio.jobs.current:
             return
         self.cancel_button.setEnabled(True)
-        self.progress.setRange(0, job.progress.total)  # 0 shows that it works, but not how far it is
-        self.progress.setValue(job.progress.step)
+        share = job.progress.share
+        self.progress.setRange(0, PROGRESS_STEPS if share >= 0 else 0)  # 0: that it works, but not how far it is
+        self.progress.setValue(round(PROGRESS_STEPS * share))
         self.status.setText(wording.job_text(job, self._studio.jobs.waiting))
         if job.progress.preview is not None:
-            self.preview.show_image(raw_image(job.progress.preview))
+            self._show_picture(job.progress.preview)
 
     def _show_end(self, job: Any) -> None:
         if self._studio.jobs.current is None:

@@ -9,10 +9,11 @@ from ..state.memory import Deed, Memory
 
 ICON = 48
 STAR = "★ "
+KEYS = (Qt.Key.Key_Delete, Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
 class History(QtWidgets.QListWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
-    """Thumbnails of what was done.
+    """Thumbnails of what was done. Enter or a double click does it again, Space stars it, Delete removes it.
 
     Signals:
         again(Deed), starred(Deed), forgotten(Deed): what the painter wants with one.
@@ -28,7 +29,7 @@ class History(QtWidgets.QListWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
         self.setWordWrap(True)
         self.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         self.customContextMenuRequested.connect(self._menu)
-        self.itemActivated.connect(lambda item: self.again.emit(item.data(Qt.ItemDataRole.UserRole)))
+        self.itemDoubleClicked.connect(lambda item: self.again.emit(item.data(Qt.ItemDataRole.UserRole)))
         self._shown: list[Deed] = []
 
     def show_memory(self, memory: Memory | None) -> None:
@@ -36,7 +37,7 @@ class History(QtWidgets.QListWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
         deeds = list(memory.history) if memory is not None else []
         if deeds == self._shown:
             return
-        self._shown = deeds
+        self._shown, row = deeds, self.currentRow()
         self.clear()
         for deed in deeds:
             item = QtWidgets.QListWidgetItem((STAR if deed.starred else "") + deed.title)
@@ -45,20 +46,23 @@ class History(QtWidgets.QListWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
             item.setIcon(QtGui.QIcon(pixmap))
             item.setData(Qt.ItemDataRole.UserRole, deed)
             item.setToolTip(
-                "%s\nModel: %s\nPress Enter to do it again." % (deed.title, deed.model or "the default one")
+                "%s\nModel: %s\nEnter: do it again. Space: star. Delete: remove."
+                % (deed.title, deed.model or "the default one")
             )
             self.addItem(item)
+        self.setCurrentRow(min(row, self.count() - 1))
 
     def keyPressEvent(self, event: Any) -> None:
         item = self.currentItem()
-        if item is not None and event.key() == Qt.Key.Key_Delete:
-            self.forgotten.emit(item.data(Qt.ItemDataRole.UserRole))
-        else:
+        if item is None or event.key() not in KEYS:
             super().keyPressEvent(event)
+            return
+        signals = {Qt.Key.Key_Delete: self.forgotten, Qt.Key.Key_Space: self.starred}
+        signals.get(event.key(), self.again).emit(item.data(Qt.ItemDataRole.UserRole))
 
     def event(self, event: Any) -> bool:
-        # Krita has a shortcut for Delete; while the list has the focus it is the list's.
-        if event.type() == QtCore.QEvent.Type.ShortcutOverride and event.key() == Qt.Key.Key_Delete:
+        # Krita has shortcuts for these keys; while the list has the focus they are the list's.
+        if event.type() == QtCore.QEvent.Type.ShortcutOverride and event.key() in KEYS:
             event.accept()
             return True
         return bool(super().event(event))

@@ -7,7 +7,8 @@ from typing import Any
 from ..qt import QtGui, QtWidgets, Signal
 from ..state import operations
 from ..values import LayerInfo, Refused
-from .controls import LayerPicker, ValueSlider
+from .choices import narrow
+from .controls import LayerPicker, ValueSlider, prose
 
 ROWS = (
     ("Colours and texture", ""),
@@ -81,7 +82,7 @@ class Page(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which de
         count.setSpecialValueText("1 layer")
         count.setSuffix(" layers in a group")
         count.setAccessibleName("Number of results")
-        self.form.addRow("Results", count)
+        self.form.addRow("How many", count)
         return count
 
 
@@ -96,9 +97,7 @@ class EmbedPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        hint = QtWidgets.QLabel("Finds the layer's latent code. Select the face first if it does not fill the layer.")
-        hint.setWordWrap(True)
-        self.form.addRow(hint)
+        self.form.addRow(prose("Finds the layer's latent code. Select the face first if it does not fill the layer."))
 
     def operation(self) -> operations.Operation:
         return operations.Embed()
@@ -128,7 +127,7 @@ class StylePage(Page):
     def __init__(self) -> None:
         super().__init__()
         self.style_layer = self.add_picker("Style from")
-        self.rows = QtWidgets.QComboBox()
+        self.rows = narrow(QtWidgets.QComboBox())
         self.rows.setAccessibleName("What to take")
         for text, rows in ROWS:
             self.rows.addItem(text, rows)
@@ -148,7 +147,7 @@ class ExpressionPage(Page):
     def __init__(self) -> None:
         super().__init__()
         self.neutral = self.add_picker("Neutral face")
-        self.expressive = self.add_picker("Same face with the expression")
+        self.expressive = self.add_picker("Face with the expression")
         self.strength = self.add_slider("Strength", -2, 2, 1)
         self.count = self.add_count()
 
@@ -167,7 +166,7 @@ class DirectionPage(Page):
 
     def __init__(self) -> None:
         super().__init__()
-        self.name = QtWidgets.QComboBox()
+        self.name = narrow(QtWidgets.QComboBox())
         self.name.setAccessibleName("Direction")
         self.name.currentIndexChanged.connect(lambda _index: self.changed.emit())
         self.form.addRow("Direction", self.name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Callable
 
 from ..qt import Qt, QtGui, QtWidgets
 
@@ -10,12 +10,16 @@ SIDE = 180
 
 
 class Preview(QtWidgets.QLabel):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
-    """Shows one picture as large as it fits; another one while the mouse is held down."""
+    """Shows one picture as large as it fits; another one while the mouse is held down.
 
-    def __init__(self) -> None:
+    Args:
+        before: gives that other one, if there is one.
+    """
+
+    def __init__(self, before: Callable[[], QtGui.QImage | None]) -> None:
         super().__init__()
+        self._before = before
         self._after: QtGui.QImage | None = None
-        self._before: QtGui.QImage | None = None
         self.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self.setMinimumHeight(SIDE)
         self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
@@ -32,10 +36,6 @@ class Preview(QtWidgets.QLabel):  # type: ignore[misc]  # PyQt5 or PyQt6, which 
         self._after = image
         self._draw(image)
 
-    def set_before(self, image: QtGui.QImage | None) -> None:
-        """What is shown while the mouse is held down."""
-        self._before = image
-
     def say(self, text: str) -> None:
         """Words in place of a picture."""
         self._after = None
@@ -44,8 +44,9 @@ class Preview(QtWidgets.QLabel):  # type: ignore[misc]  # PyQt5 or PyQt6, which 
         self.setWordWrap(True)
 
     def mousePressEvent(self, event: Any) -> None:
-        if self._after is not None and self._before is not None:
-            self._draw(self._before)
+        before = self._before() if self._after is not None else None
+        if before is not None:
+            self._draw(before)
 
     def mouseReleaseEvent(self, event: Any) -> None:
         if self._after is not None:

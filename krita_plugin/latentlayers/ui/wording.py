@@ -36,7 +36,7 @@ def duration(seconds: float) -> str:
 
 def brief_text(job: Any) -> str:
     """What came of an edit, in a few words over the canvas."""
-    return "%s: %s" % (job.title, job.error if job.state == "failed" else job.state)
+    return str(job.error.message) if job.state == "failed" else "%s: %s" % (job.title, job.state)
 
 
 def ended_text(job: Any) -> str:
