@@ -12,7 +12,7 @@ from .state import operations
 from .state.studio import Studio
 from .ui import wording
 from .ui.dialog import PageDialog
-from .ui.docker import Panel
+from .ui.docker import Panel, scrolled
 from .ui.icons import icon
 from .ui.library import LibraryDialog
 from .ui.pages import DirectionPage, ExpressionPage, MorphPage, Page, StylePage
@@ -77,12 +77,8 @@ class LatentLayersDocker(DockWidget):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self.setWindowTitle("Latent Layers")
-        area = QtWidgets.QScrollArea(self)
-        area.setWidgetResizable(True)
-        area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
         self.panel = Panel(extension.studio)
-        area.setWidget(self.panel)
-        self.setWidget(area)
+        self.setWidget(scrolled(self.panel))
 
     def canvasChanged(self, canvas: Any) -> None:
         """Krita calls it when another document comes to the front."""

@@ -245,6 +245,16 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.trouble.show_trouble(refusal.message, refusal.remedy)
 
 
+def scrolled(panel: Panel) -> QtWidgets.QScrollArea:
+    """The panel, with a scroll bar where the docker is too low for it; nothing in it is squeezed."""
+    area = QtWidgets.QScrollArea()
+    area.setWidgetResizable(True)
+    area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
+    area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setWidget(panel)
+    return area
+
+
 def _row(*widgets: QtWidgets.QWidget, stretch: QtWidgets.QWidget) -> QtWidgets.QHBoxLayout:
     row = QtWidgets.QHBoxLayout()
     for widget in widgets:
