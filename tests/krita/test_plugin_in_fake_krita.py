@@ -8,6 +8,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from plugin_process import QUICK_WORKER
+from running_daemon import RunningDaemon, StartDaemon
 
 HERE = Path(__file__).parent
 TESTS = HERE / "plugin"
@@ -25,12 +27,12 @@ def binding(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def run(part: str, binding: str, plugin_folder: Path, **environ: str) -> None:
-    """Runs the tests of one part; fails with what they said."""
+def run(part: str, binding: str, plugin_folder: Path, *options: str, **environ: str) -> None:
+    """Runs the tests of one part, with these options of pytest; fails with what they said."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LATENTLAYERS_HOME")}
     path = os.pathsep.join([str(plugin_folder), str(HERE / "fake")])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--timeout", "120", *ALONE, str(TESTS / f"{part}_tests.py")],
+        [sys.executable, "-m", "pytest", "-q", "--timeout", "120", *ALONE, str(TESTS / f"{part}_tests.py"), *options],
         env={**inherited, "PYTHONPATH": path, "LATENTLAYERS_TEST_QT": binding, **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -44,3 +46,14 @@ def run(part: str, binding: str, plugin_folder: Path, **environ: str) -> None:
 @pytest.mark.parametrize("part", ["host", "state", "ui"])
 def test_the_plugin_in_fake_krita(part: str, binding: str, plugin_folder: Path) -> None:
     run(part, binding, plugin_folder)
+
+
+def test_the_plugin_in_fake_krita_with_a_daemon(binding: str, plugin_folder: Path, quick_daemon: RunningDaemon) -> None:
+    run("daemon", binding, plugin_folder, "-k", "not killed", LATENTLAYERS_HOME=str(quick_daemon.home))
+
+
+def test_the_plugin_in_fake_krita_with_a_daemon_that_is_killed(
+    binding: str, plugin_folder: Path, start_daemon: StartDaemon
+) -> None:
+    daemon = start_daemon(worker_command=QUICK_WORKER)
+    run("daemon", binding, plugin_folder, "-k", "killed", LATENTLAYERS_HOME=str(daemon.home))
