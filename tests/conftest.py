@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_jobs import WORKER, StartFake
 from latentlayers.paths import Paths
 from running_daemon import RunningDaemon, StartDaemon
 
@@ -59,3 +60,21 @@ def start_daemon(tmp_path: Path, shared_home: Path) -> Iterator[StartDaemon]:
     yield start
     for running in started:
         running.close()
+
+
+@pytest.fixture
+def start_fake(start_daemon: StartDaemon) -> StartFake:
+    """As `start_daemon`, with the fake worker."""
+
+    def start(**settings: Any) -> RunningDaemon:
+        return start_daemon(**{"worker_command": WORKER, "cancel_grace_s": 20.0} | settings)
+
+    return start
+
+
+@pytest.fixture
+def seeded() -> None:
+    """torch's random numbers are the same every time."""
+    import torch
+
+    torch.manual_seed(0)

@@ -11,11 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from latentlayers.errors import LatentLayersError
 from latentlayers.library import ModelEntry, ModelStore
 from latentlayers.library.watch import FolderWatch
 from latentlayers.paths import Paths
 from library_samples import WIDTH, model_file, tensor_file
+from typed_errors import refused
 
 Folders = tuple[ModelStore, Path, Path]
 
@@ -28,12 +28,6 @@ def folders(tmp_path: Path) -> Iterator[Folders]:
     store = ModelStore(paths, shipped=tmp_path / "shipped")
     yield store, paths.models, tmp_path / "shipped"
     store.close()
-
-
-def refused(call: object, *args: object) -> LatentLayersError:
-    with pytest.raises(LatentLayersError) as caught:
-        call(*args)  # type: ignore[operator]
-    return caught.value
 
 
 def test_a_model_folder_is_described_from_its_files_alone(folders: Folders) -> None:
