@@ -22,11 +22,11 @@ def _major():
 QT_MAJOR = _major()
 
 if QT_MAJOR >= 6:
-    from PyQt6 import QtCore, QtGui, QtWidgets
+    from PyQt6 import QtCore, QtGui, QtWidgets, sip
 
     QAction, QActionGroup, QShortcut = QtGui.QAction, QtGui.QActionGroup, QtGui.QShortcut
 else:
-    from PyQt5 import QtCore, QtGui, QtWidgets
+    from PyQt5 import QtCore, QtGui, QtWidgets, sip
 
     QAction, QActionGroup, QShortcut = QtWidgets.QAction, QtWidgets.QActionGroup, QtWidgets.QShortcut
 
@@ -47,4 +47,5 @@ __all__ = [
     "QtWidgets",
     "Signal",
     "Slot",
+    "sip",
 ]

@@ -8,7 +8,7 @@ from typing import Any, Collection, Iterator, Sequence
 
 from krita import Krita
 
-from ..qt import QtCore, QtGui
+from ..qt import QtCore, QtGui, sip
 from ..values import Bounds, LayerInfo, Refused, View
 from .colour import ColourSpace, convert
 from .pixels import Pixels, grey_pixels, scaled
@@ -26,7 +26,7 @@ def active_document() -> Document | None:
 
 
 def open_documents() -> list[Document]:
-    return [Document(document) for document in Krita.instance().documents()]
+    return [Document(document) for document in _owned(Krita.instance().documents())]
 
 
 def same_document(a: Document | None, b: Document | None) -> bool:
@@ -42,7 +42,7 @@ class Document:
 
     @property
     def is_open(self) -> bool:
-        return any(self.handle == other for other in Krita.instance().documents())
+        return any(self.handle == other for other in _owned(Krita.instance().documents()))
 
     @property
     def name(self) -> str:
@@ -170,7 +170,7 @@ class Document:
         if source is None:
             self.handle.rootNode().addChildNode(made, None)
         else:
-            siblings = iter(source.parentNode().childNodes())  # from the lowest
+            siblings = iter(_owned(source.parentNode().childNodes()))  # from the lowest
             below = next(node for node in siblings if _id(node) == layer)
             for node in itertools.takewhile(lambda node: _id(node) in earlier, siblings):
                 below = node
@@ -204,13 +204,13 @@ class Document:
     # Nodes
 
     def _walk(self) -> Iterator[tuple[Any, int]]:
-        pending = [(node, 0) for node in self.handle.topLevelNodes()]
+        pending = [(node, 0) for node in _owned(self.handle.topLevelNodes())]
         while pending:
             node, depth = pending.pop()
             if not node.type() or node.type() in MASK_KINDS:
                 continue
             yield node, depth
-            pending.extend((child, depth + 1) for child in node.childNodes())
+            pending.extend((child, depth + 1) for child in _owned(node.childNodes()))
 
     def _find(self, layer: str) -> Any | None:
         # Krita's own nodeByUniqueID returns a bare QObject, which its other functions do not take as a node.
@@ -226,6 +226,17 @@ class Document:
         if node is None:
             raise Refused("The layer is no longer there.", "Undo its removal, or choose another layer.")
         return node
+
+
+def _owned(wrappers: list[Any]) -> list[Any]:
+    """A list as Krita makes it, each of its wrappers freed with the last reference.
+
+    Krita makes them for the caller and keeps none, but does not tell Python so: listing 200 layers lost 94 kB each
+    time, and 0.1 kB since.
+    """
+    for wrapper in wrappers:
+        sip.transferback(wrapper)
+    return wrappers
 
 
 def _activate_after(document: Document, layer: str, passing: str, tries: int = 100) -> None:

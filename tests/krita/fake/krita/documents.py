@@ -100,10 +100,11 @@ class _Document:
         self.undo_stack.append(step)
 
 
-class _Wrapper:
+class _Wrapper(QtCore.QObject):
     """Equal to other wrappers of the same thing; not hashable."""
 
     def __init__(self, thing: Any) -> None:
+        super().__init__()
         self._thing = thing
 
     def __eq__(self, other: object) -> bool:
