@@ -57,6 +57,12 @@ def test_a_name_of_the_catalogue_is_added_and_then_marked(run: Callable[..., Run
     assert (again.code, again.error["reason"]) == (3, "MODEL_EXISTS")
 
 
+def test_a_file_is_called_as_if_it_lay_in_the_models_folder(run: Callable[..., Run], tmp_path: Path) -> None:
+    file = tmp_path / "my model (1).pkl"
+    file.write_bytes(FILE)
+    assert run("models", "add", str(file), "--json").document["model"]["name"] == "my-model-1"
+
+
 def test_people_see_how_far_it_is_and_what_became_of_it(run: Callable[..., Run], server: FileServer) -> None:
     added = run("models", "add", f"{server.root}/{ENTRY}", "--name", "tissue")
     assert added.code == 0

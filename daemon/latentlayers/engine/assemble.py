@@ -10,6 +10,7 @@ from typing import BinaryIO
 import torch
 
 from latentlayers.checkpoints import ModelHeader, catalogue, load_checkpoint
+from latentlayers.checkpoints.file_names import plain_name
 from latentlayers.checkpoints.native import save_generator
 from latentlayers.checkpoints.vgg16 import OWN_NAME, load_vgg16, save_vgg16
 from latentlayers.engine.device import memory_in_use, out_of_memory
@@ -56,7 +57,8 @@ class ModelCalls:
         """Reads a checkpoint of any known format, executing nothing in it, and keeps it in our own."""
         request = job.parse(pb.ImportModelRequest)
         source = Path(request.path)
-        name = request.name or source.stem
+        name = request.name or plain_name(source.stem)
+        self._store.check_new(name)  # before anything large is read
         generator, header = load_checkpoint(source)
         header = replace(
             header,

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from fnmatch import fnmatch
 from itertools import count
 from pathlib import Path
 
-from latentlayers.checkpoints.file_names import VGG16
+from latentlayers.checkpoints.file_names import LONGEST_NAME, VGG16, plain_name
 from latentlayers.checkpoints.header import METADATA_KEY, read_layout
 from latentlayers.checkpoints.refusals import open_bounded
 from latentlayers.errors import LatentLayersError
@@ -18,7 +17,6 @@ from latentlayers.library.model_entry import GENERATOR
 
 SAFETENSORS = ".safetensors"
 SUFFIXES = frozenset({".pkl", ".pt", ".pth", SAFETENSORS})
-LONGEST_NAME = 64
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
@@ -57,15 +55,11 @@ def is_checkpoint(file: Path) -> bool:
 def model_name(file: Path, folder: Path) -> str:
     """What to call the model in one of the `model_files` of `folder`.
 
-    "my model (1).pkl" is "my-model-1", and "cats/final.pkl" is "cats-final"; what has no plain letter is "model".
+    "cats/final.pkl" is "cats-final"; see `plain_name` for names that no model may have.
     """
     named = file.parent if file.name == GENERATOR and file.parent != folder else file.with_suffix("")
     name = "-".join(named.relative_to(folder).parts)
-    if NAME.fullmatch(name):
-        return name
-    plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
-    words = re.sub(r"[^A-Za-z0-9._-]+", "-", plain).strip("-._")
-    return words[:LONGEST_NAME].rstrip("-._") or "model"
+    return name if NAME.fullmatch(name) else plain_name(name)
 
 
 def free_name(name: str, taken: Collection[str]) -> str:

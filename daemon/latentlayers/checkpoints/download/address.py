@@ -5,13 +5,12 @@ from __future__ import annotations
 import re
 from urllib.parse import SplitResult, parse_qs, unquote, urlsplit
 
+from latentlayers.checkpoints.file_names import plain_name
 from latentlayers.errors import InvalidInput
 
 _DRIVE_HOSTS = {"drive.google.com", "docs.google.com", "drive.usercontent.google.com"}
 _DRIVE_FILE = re.compile(r"/file/d/([\w-]+)")
 _DRIVE_ID = re.compile(r"[\w-]+")
-_NOT_IN_NAMES = re.compile(r"[^A-Za-z0-9._-]+")
-_MOST_NAME = 64
 
 
 def to_fetch(address: str) -> str:
@@ -40,13 +39,13 @@ def shown(address: str) -> str:
 
 
 def model_name(address: str) -> str:
-    """A model's name made from the last part of the address; "model" if nothing of it can be used."""
+    """A model's name made from the last part of the address."""
     parts = urlsplit(address)
     if id_ := _drive_id(parts):
         return f"drive-{id_[:8]}"
     last = unquote(parts.path).rpartition("/")[2]
     stem = last.rpartition(".")[0] or last
-    return _NOT_IN_NAMES.sub("-", stem).strip("._-")[:_MOST_NAME] or "model"
+    return plain_name(stem)
 
 
 def _drive_id(parts: SplitResult) -> str:
