@@ -122,11 +122,41 @@ def test_sixteen_bit_grey_keeps_its_depth() -> None:
         assert (pixels[..., 3] == 65535).all()
 
 
-def test_sixteen_bit_colour_decodes() -> None:
-    wide = colours().astype(">u2") * 257
-    rows = b"".join(b"\0" + row.tobytes() for row in wide)
-    pixels = decode(raw_png(W, H, 16, 2, rows)).pixels
-    assert np.abs(pixels[..., :3].astype(int) - colours()).max() <= 1
+def deep_png(samples: NDArray[np.uint16]) -> bytes:
+    rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in samples)
+    return raw_png(W, H, 16, {3: 2, 4: 6}[samples.shape[2]], rows)
+
+
+def deep_tiff(samples: NDArray[np.uint16], order: str, compression: int, orientation: int = 1) -> bytes:
+    """16-bit RGB(A) in one strip, in the byte order "<" or ">"; compression 1 is none, 8 is deflate."""
+    channels = samples.shape[2]
+    strip = samples.astype(f"{order}u2").tobytes()
+    strip = zlib.compress(strip) if compression == 8 else strip
+    bits = struct.pack(f"{order}{channels}H", *[16] * channels)
+    entries = {256: W, 257: H, 258: 8, 259: compression, 262: 2, 273: 8 + len(bits), 274: orientation}
+    entries |= {277: channels, 278: H, 279: len(strip)} | ({338: 2} if channels == 4 else {})
+    table = struct.pack(f"{order}H", len(entries))
+    for tag, value in entries.items():
+        table += struct.pack(f"{order}HHII", tag, 3 if tag == 258 else 4, channels if tag == 258 else 1, value)
+    mark = b"II" if order == "<" else b"MM"
+    start = struct.pack(f"{order}2sHI", mark, 42, 8 + len(bits) + len(strip))
+    return start + bits + strip + table + bytes(4)
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_sixteen_bit_colour_keeps_its_depth(channels: int) -> None:
+    samples = np.random.default_rng(0).integers(0, 65536, (H, W, channels), dtype=np.uint16)
+    files = [deep_png(samples)]
+    files += [deep_tiff(samples, order, compression) for order in "<>" for compression in (1, 8)]
+    for file in files:
+        pixels = decode(file).pixels
+        assert pixels.dtype == np.uint16
+        assert (pixels[..., :channels] == samples).all()
+        assert channels == 4 or (pixels[..., 3] == 65535).all()
+    turned = decode(deep_tiff(samples, "<", 1, orientation=3)).pixels
+    assert (turned[..., :channels] == samples[::-1, ::-1]).all()
+    with pytest.raises(InvalidInput):
+        decode(files[0][: len(files[0]) // 2])
 
 
 def test_float_grey_decodes_and_is_clipped() -> None:

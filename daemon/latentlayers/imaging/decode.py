@@ -5,7 +5,9 @@ from __future__ import annotations
 import functools
 import io
 import struct
+import sys
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,15 +42,20 @@ SUPPORTED = "PNG, JPEG, WebP, TIFF, GIF or BMP"
 
 GREY_MODES = ("1", "L", "LA", "La")
 DEEP_MODES = ("I;16", "I;16L", "I;16B", "I", "F")
+# Pillow keeps the high byte of each sample of 16-bit colour: of bytes in big, little or native order, as the tiles of
+# the file say. Read once more as if in the other order, it gives the low bytes.
+_OTHER_ORDER = {"B": "L", "L": "B", "N": "B" if sys.byteorder == "little" else "L"}
+_LOW_BYTES = {f"{m};16{order}": f"{m};16{other}" for m in ("RGB", "RGBA") for order, other in _OTHER_ORDER.items()}
 PROFILE_TOLERANCE = 1  # of 255: a profile that changes less is sRGB by another name
 
 
 def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
     """A picture file -> Picture, turned upright by its EXIF orientation.
 
-    8-bit files give uint8, 16-bit grey uint16, float grey float32 (0..1, clipped); Pillow reads 16-bit colour
-    as 8 bits. An embedded ICC profile is converted to sRGB (8-bit pictures); one that is broken or does not
-    fit the picture is ignored. Of an animation, the first frame counts.
+    8-bit files give uint8, 16-bit grey and RGB(A) uint16, float grey float32 (0..1, clipped); 16-bit colour of
+    other kinds, or with a profile that changes it, is read as 8 bits. An embedded ICC profile is converted to
+    sRGB (8-bit pictures); one that is broken or does not fit the picture is ignored. Of an animation, the
+    first frame counts.
 
     Raises:
         InvalidInput: IMAGE_UNREADABLE (not a picture, or of a kind we do not read), IMAGE_TRUNCATED (cut off
@@ -63,12 +70,18 @@ def decode(data: bytes, limits: Limits = DEFAULT_LIMITS) -> Picture:
     except Exception as error:  # Pillow's readers raise nearly anything for a damaged file
         raise _damaged(name, error) from error
     limits.check(*image.size)
+    low_bytes = reader(io.BytesIO(data)) if _is_deep_colour(image) else None
     try:
         image.load()
+        if low_bytes is not None:
+            low_bytes.tile = [_of_low_bytes(tile) for tile in low_bytes.tile]  # type: ignore[attr-defined]
+            low_bytes.load()
     except MemoryError:
         raise
     except Exception as error:
         raise _damaged(name, error) from error
+    if low_bytes is not None:
+        return Picture(_deep_colour(_upright(image), _upright(low_bytes)))
     image = _upright(image)
     return Picture(_deep(image) if image.mode in DEEP_MODES else _rgba(image))
 
@@ -145,6 +158,32 @@ def _deep(image: Image.Image) -> Pixels:
     pixels: Pixels = np.repeat(values[..., None], 4, axis=2)
     pixels[..., 3] = opaque
     return pixels
+
+
+def _is_deep_colour(image: Image.Image) -> bool:
+    """Whether an image, not loaded yet, holds 16-bit RGB(A) whose numbers are sRGB as they are."""
+    modes = {_raw_mode(tile) for tile in getattr(image, "tile", ())}
+    as_it_is = "transparency" not in image.info and _to_srgb(image.info.get("icc_profile"), "RGB") is None
+    return bool(modes) and modes <= _LOW_BYTES.keys() and as_it_is
+
+
+def _raw_mode(tile: Any) -> str:
+    """Of a tile (codec, extents, offset, arguments): how the file's bytes are laid out."""
+    arguments = tile[3]
+    return str(arguments[0] if isinstance(arguments, tuple) and arguments else arguments)
+
+
+def _of_low_bytes(tile: Any) -> Any:
+    *rest, arguments = tile
+    mode = _LOW_BYTES[_raw_mode(tile)]
+    make = getattr(tile, "_make", tuple)  # since Pillow 11 a named tuple
+    return make([*rest, (mode, *arguments[1:]) if isinstance(arguments, tuple) else mode])
+
+
+def _deep_colour(high_bytes: Image.Image, low_bytes: Image.Image) -> Pixels:
+    """[H, W, 4] uint16."""
+    high, low = (np.asarray(image.convert("RGBA"), np.uint16) for image in (high_bytes, low_bytes))
+    return np.bitwise_or(np.left_shift(high, 8), low, dtype=np.uint16)
 
 
 def _unreadable(message: str) -> InvalidInput:
