@@ -63,10 +63,15 @@ def test_a_file_is_called_as_if_it_lay_in_the_models_folder(run: Callable[..., R
     assert run("models", "add", str(file), "--json").document["model"]["name"] == "my-model-1"
 
 
+def test_a_folder_is_no_file(run: Callable[..., Run], tmp_path: Path) -> None:
+    error = run("models", "add", str(tmp_path), "--json").error
+    assert (error["reason"], error["message"]) == ("FILE_NOT_FOUND", f"{tmp_path} is not a file.")
+
+
 def test_people_see_how_far_it_is_and_what_became_of_it(run: Callable[..., Run], server: FileServer) -> None:
     added = run("models", "add", f"{server.root}/{ENTRY}", "--name", "tissue")
     assert added.code == 0
-    assert added.out == "Added tissue: stylegan2, 16 px, unknown\n"
+    assert added.out == "Added tissue: stylegan2, 16 px, licence unknown\n"
     for words in ("Connecting", "Downloading", "Checking", "Converting", "sha256"):
         assert words in added.err
 

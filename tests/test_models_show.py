@@ -169,7 +169,9 @@ def test_a_grid_shows_one_sample_per_seed(run: Callable[..., Run], daemon: Runni
         left = GAP + column * (side + GAP)
         wanted = np.array(picture.convert("RGB").resize((side, side), Image.Resampling.LANCZOS))
         assert np.abs(sheet[top : top + side, left : left + side].astype(float) - wanted).max() <= 1
-    assert run(*arguments, "-o", grid).code == 0
+    plain = run(*arguments, "-o", grid)
+    assert plain.code == 0
+    assert "Drawing samples, 0/5" in plain.err
 
 
 def test_samples_go_to_a_file_that_is_named_or_called_after_the_model(
@@ -179,6 +181,7 @@ def test_samples_go_to_a_file_that_is_named_or_called_after_the_model(
     assert run("models", "show", MODEL, "--sample", 2, "--json").document["samples"] == f"{MODEL}-samples.png"
     assert Path(f"{MODEL}-samples.png").is_file()
     assert run("models", "show", MODEL, "-o", tmp_path / "x.png").code == 2
+    assert run("models", "show", MODEL, "--label", 0).code == 2
     assert run("models", "show", MODEL, "--sample", 4, "-o", tmp_path / "x.txt", "--json").code == 3
     assert (
         run("models", "show", MODEL, "--sample", 1, "--label", 0, "-o", tmp_path / "x.png", "--json").error["reason"]

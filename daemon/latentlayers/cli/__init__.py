@@ -18,8 +18,8 @@ from latentlayers.errors import Cancelled, InvalidInput, LatentLayersError
 app = typer.Typer(
     name="latentlayers",
     help="Embed pictures into a StyleGAN's latent space and edit them there.",
-    epilog="IMAGE, A, B … are picture files or embedding ids. Exit codes: 0 done, 2 bad usage, 3 refused input, "
-    "4 no daemon, 5 cancelled, 1 anything else.",
+    epilog="A, B … are picture files, embedding ids or samples (seed:17). Exit codes: 0 done, 2 bad usage, "
+    "3 refused input, 4 no daemon, 5 cancelled, 1 anything else.",
     add_completion=False,
     context_settings={"help_option_names": ["-h", "--help"]},
     pretty_exceptions_enable=False,

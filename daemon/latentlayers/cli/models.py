@@ -20,18 +20,19 @@ commands = typer.Typer(help="The models the daemon can use.", rich_markup_mode=N
 
 
 def register(app: typer.Typer) -> None:
+    commands.command("list")(list_)
+    models_show.register(commands)
     models_add.register(commands)
     models_export.register(commands)
-    models_show.register(commands)
+    commands.command()(remove)
     app.add_typer(commands, name="models")
 
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="See `models list`.", show_default=False)]
 
 
-@commands.command("list")
 def list_(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
-    """List the models; * marks the one that is used when none is named."""
+    """List the models; * marks the one used when none is named."""
     with open_client(address) as client:
         found = client.models.list()
     if json:
@@ -42,9 +43,8 @@ def list_(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
         print(table([_row(model, model.name == found.default_model) for model in found.models]))
 
 
-@commands.command()
 def remove(name: Name, json: opt.JsonFlag = False, address: opt.Address = None) -> None:
-    """Delete a model, and the file it was converted from if that lies in the models folder.
+    """Delete a model, and its file in the models folder.
 
     A model that came with the program stays.
     """

@@ -51,7 +51,10 @@ def add(
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:
-    """Download a model if need be, convert it and keep it; nothing in the file is executed."""
+    """Convert a model and keep it, downloaded if need be.
+
+    Nothing in the file is executed.
+    """
     with open_client(address) as client:
         source = _source(source, client.endpoint.local)
         if not accept_licence and not json and sys.stdin.isatty():
@@ -73,7 +76,7 @@ def add(
 
 
 def catalogue(json: opt.JsonFlag = False, address: opt.Address = None) -> None:
-    """List the official files that can be added by name; * marks those that are here already."""
+    """List the official files to add by name; * marks those added."""
     with open_client(address) as client:
         entries = client.models.catalogue()
     if json:
@@ -93,7 +96,8 @@ def _source(text: str, local: bool) -> str:
     if "://" in text or not (file.is_file() or "." in text or os.sep in text):
         return text
     if local and not file.is_file():
-        raise InvalidInput("FILE_NOT_FOUND", f"There is no file {file}.", "Check the path.")
+        fault = f"{file} is not a file." if file.exists() else f"There is no file {file}."
+        raise InvalidInput("FILE_NOT_FOUND", fault, "Name the checkpoint file itself.")
     return str(file.absolute())
 
 

@@ -40,7 +40,10 @@ def export(
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:
-    """Write a model's generator for other tools: rosinality's .pt, or safetensors with NVIDIA's names or ours."""
+    """Write a model's generator for other tools.
+
+    As rosinality's .pt, or as safetensors with NVIDIA's names or ours.
+    """
     from latentlayers.client.files import check_writable
 
     entry = _entry(name, address)

@@ -13,6 +13,7 @@ import typer
 from latentlayers.cli import options as opt
 from latentlayers.cli.output import memory, print_json, table
 from latentlayers.cli.outputs import check_outputs
+from latentlayers.cli.progress import OnStep, Step, shown_steps
 from latentlayers.cli.session import open_client
 
 if TYPE_CHECKING:
@@ -46,9 +47,10 @@ def show(
     json: opt.JsonFlag = False,
     address: opt.Address = None,
 ) -> None:
-    """Show a model's architecture, licence, origin and directions; or what it draws."""
-    if output is not None and not sample:
-        raise typer.BadParameter("Say how many with --sample N.", param_hint="-o")
+    """Show a model's layers, licence and origin, and what it draws."""
+    for option, value in (("-o", output), ("--label", label)):
+        if value is not None and not sample:
+            raise typer.BadParameter("Say how many with --sample N.", param_hint=option)
     output = output or (Path(f"{name}-samples.png") if sample else None)
     if output is not None:
         check_outputs([output], [])
@@ -56,7 +58,8 @@ def show(
         found = client.models.describe(name)
         if output is not None:
             samples = _samples(found, sample, seed, truncation, label)
-            _write_grid(client, found, samples, output)
+            with shown_steps(json, "Drawing samples") as show_step:
+                _write_grid(client, found, samples, output, show_step)
     if json:
         print_json({**asdict(found), "samples": output})
     else:
@@ -73,7 +76,9 @@ def _samples(found: ModelDescription, count: int, seed: int, truncation: float, 
     return [Sample(seed + n, truncation, n % classes if label is None and classes else label) for n in range(count)]
 
 
-def _write_grid(client: Client, found: ModelDescription, samples: Sequence[Sample], output: Path) -> None:
+def _write_grid(
+    client: Client, found: ModelDescription, samples: Sequence[Sample], output: Path, show_step: OnStep
+) -> None:
     """The samples as a nearly square contact sheet. Raises as `Client.run` and `save_image`."""
     from latentlayers.client import EmbedOptions, Render
     from latentlayers.client.pictures import save_image
@@ -82,7 +87,8 @@ def _write_grid(client: Client, found: ModelDescription, samples: Sequence[Sampl
 
     options = EmbedOptions(model=found.model.name)
     tiles = []
-    for sample in samples:
+    for done, sample in enumerate(samples):
+        show_step(Step(("drawing",), "Drawing samples", (f"{done}/{len(samples)}",), done, len(samples)))
         (image,) = client.run(Render(sample, options=options)).images
         caption = f"seed {sample.seed}" + ("" if sample.label is None else f", class {sample.label}")
         tiles.append(Tile(decode(image.picture.png), caption))

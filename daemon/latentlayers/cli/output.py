@@ -64,8 +64,10 @@ def table(rows: Iterable[Sequence[str]]) -> str:
 
 
 def memory(size: int) -> str:
-    """Bytes for people: "41 MB", "1.6 GB"."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"
+    """Bytes for people: "27 kB", "41 MB", "1.6 GB"."""
+    if size >= 1e9:
+        return f"{size / 1e9:.1f} GB"
+    return f"{size / 1e6:.0f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"
 
 
 def duration(seconds: float) -> str:

@@ -44,8 +44,9 @@ def model_summary(model: ModelInfo) -> str:
         part
         for part in (
             f"{model.family}, {model.resolution} px" if model.family else "",
+            f"{model.c_dim} classes" if model.c_dim else "",
             model.domain,
-            model.licence,
+            f"licence {model.licence}" if model.licence else "",
             "shipped" if model.shipped else "",
             "loaded" if model.loaded else "",
         )

@@ -40,5 +40,5 @@ def _one_hot(label: int | None, model: LoadedModel) -> Tensor | None:
         return None
     if label is None or label >= count:
         fault = f"{name} has no class {label}." if label is not None else f"{name} draws one of {count} classes."
-        raise InvalidInput("LABEL_INVALID", fault, f"Name a class from 0 to {count - 1} as the sample's label.")
+        raise InvalidInput("LABEL_INVALID", fault, f"Name a class from 0 to {count - 1}, as in seed:17#{count - 1}.")
     return torch.eye(count, device=model.device)[label, None]

@@ -114,7 +114,7 @@ class ModelStore:
             raise PreconditionFailed(
                 "MODEL_EXISTS",
                 f"There is a model {name!r} already.",
-                "Choose another name, or remove that one first.",
+                "Choose another name (--name), or remove that one first.",
             )
 
     def add_converted(self, name: str, write: Callable[[Path], object]) -> ModelEntry:
