@@ -8,11 +8,12 @@ import shutil
 import subprocess
 import sys
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from needs_krita import Paint
 from PIL import Image
 from plugin_process import FAKE_WORKER, QUICK_WORKER, ROOT, Client, client_of
 from rig import Rig
@@ -115,6 +116,3 @@ def paint(plugin_folder: Path, quick_daemon: RunningDaemon, portraits: dict[str,
         return outcome.result
 
     return run
-
-
-Paint = Callable[..., Any]

@@ -1,12 +1,18 @@
-"""What marks a test that starts real Krita."""
+"""What tests in real Krita have in common."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 from rig import missing
 
+# The fixture `paint`: runs a scenario, and returns what that returned.
+Paint = Callable[..., Any]
+
+# The mark of these tests.
 KRITA = [
     pytest.mark.krita,
     pytest.mark.skipif(

@@ -1,4 +1,4 @@
-"""A portrait is edited in real Krita against the real daemon, and every picture is what the command line makes of it."""
+"""A portrait is edited in real Krita against the real daemon; every picture is what the command line makes of it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 from cli_process import runner
-from conftest import Paint
-from needs_krita import KRITA
-from numpy.typing import NDArray
 from latentlayers.v1.embedding_service_pb2 import ListEmbeddingsRequest
+from needs_krita import KRITA, Paint
+from numpy.typing import NDArray
 from PIL import Image
 from plugin_process import QUICK_WORKER
 from running_daemon import RunningDaemon, StartDaemon

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
-import pytest
 from latentlayers import __version__
+from needs_krita import KRITA
 from plugin_process import FAKE_WORKER
-from rig import Rig, missing
+from rig import Rig
 from running_daemon import RunningDaemon, StartDaemon, eventually
 
-pytestmark = [
-    pytest.mark.krita,
-    pytest.mark.skipif(
-        bool(missing()) and not os.environ.get("LATENTLAYERS_REQUIRE_KRITA"),
-        reason=f"not on this machine: {', '.join(missing())}",
-    ),
-]
+pytestmark = KRITA
 
 
 def test_the_plugin_loads_and_reaches_the_daemon(plugin_folder: Path, daemon: RunningDaemon, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 What is a generator here is called with `yield from`, and waits with Krita's event loop turning.
 """
 
+import inspect
 import subprocess
 
 from krita import InfoObject, Krita, Selection
@@ -52,6 +53,12 @@ class Painter:
             node.setVisible(visible)
         self.document.refreshProjection()
 
+    def keep(self, node, x, y, width, height, name):
+        """Writes the pixels of an 8-bit RGB layer within a rectangle to NAME.png in the test's folder."""
+        data = node.pixelData(x, y, width, height)
+        image = QtGui.QImage(data, width, height, QtGui.QImage.Format.Format_ARGB32)
+        assert image.save(self.rig.arguments["folder"] + "/" + name + ".png")
+
     # Layers
 
     @property
@@ -78,15 +85,21 @@ class Painter:
         self.document.setActiveNode(node)
         yield lambda: self.document.activeNode() == node
 
-    def select(self, x, y, width, height, feather=0):
+    def select(self, x, y, width, height, values=None):
+        """Selects a rectangle, by default all of it; `values` has a byte per pixel."""
         selection = Selection()
         selection.select(x, y, width, height, 255)
-        if feather:
-            selection.feather(feather)
+        if values is not None:
+            selection.setPixelData(QtCore.QByteArray(values), x, y, width, height)
         self.document.setSelection(selection)
 
     def deselect(self):
         self.document.setSelection(None)
+
+    def undo_steps(self):
+        """How many steps can be undone, as Krita's Undo History docker lists them."""
+        docker = next(docker for docker in self.krita.dockers() if docker.objectName() == "History")
+        return docker.findChild(QtWidgets.QListView).model().rowCount()
 
     def undo(self):
         yield from self._changing("edit_undo")
@@ -148,15 +161,19 @@ class Painter:
         return self.studio.memories.of(self.studio.host.active_document())
 
     def edit(self, begin):
-        """Does `begin`, which starts an edit; returns it once it has ended."""
+        """Does `begin`, which starts an edit; returns it once it has ended and its layer is active again."""
         job = yield from self.start(begin)
         yield lambda: not job.active
+        if job.state == "done":
+            yield lambda: self.document.activeNode().uniqueId().toString() == job.layer
         return job
 
     def start(self, begin):
         """Does `begin`, which starts an edit, and may be a generator; returns the edit."""
         count = len(self.ended)
-        yield from begin() or ()
+        begun = begin()
+        if inspect.isgenerator(begun):
+            yield from begun
         yield lambda: self.studio.jobs.current or len(self.ended) > count
         return self.studio.jobs.current or self.ended[-1]
 
