@@ -13,6 +13,7 @@ from running_daemon import RunningDaemon, StartDaemon
 
 HERE = Path(__file__).parent
 TESTS = HERE / "plugin"
+WITH_A_DAEMON = TESTS / "daemon_tests.py"
 PATIENCE_S = 280
 # None of the settings and fixtures out here: they import the daemon's package, which has the plugin's name.
 ALONE = ["--rootdir", str(TESTS), "--confcutdir", str(TESTS), "-c", os.devnull, "-p", "no:cacheprovider"]
@@ -27,12 +28,12 @@ def binding(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
-def run(part: str, binding: str, plugin_folder: Path, *options: str, **environ: str) -> None:
-    """Runs the tests of one part, with these options of pytest; fails with what they said."""
+def run(binding: str, plugin_folder: Path, *arguments: str | Path, **environ: str) -> None:
+    """Runs pytest with these arguments; fails with what it said."""
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("LATENTLAYERS_HOME")}
     path = os.pathsep.join([str(plugin_folder), str(HERE / "fake")])
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "--timeout", "120", *ALONE, str(TESTS / f"{part}_tests.py"), *options],
+        [sys.executable, "-m", "pytest", "-q", "--timeout", "120", *ALONE, *map(str, arguments)],
         env={**inherited, "PYTHONPATH": path, "LATENTLAYERS_TEST_QT": binding, **environ},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
@@ -43,17 +44,16 @@ def run(part: str, binding: str, plugin_folder: Path, *options: str, **environ: 
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize("part", ["host", "state", "ui"])
-def test_the_plugin_in_fake_krita(part: str, binding: str, plugin_folder: Path) -> None:
-    run(part, binding, plugin_folder)
+def test_the_plugin_in_fake_krita(binding: str, plugin_folder: Path) -> None:
+    run(binding, plugin_folder, *sorted(set(TESTS.glob("*_tests.py")) - {WITH_A_DAEMON}))
 
 
 def test_the_plugin_in_fake_krita_with_a_daemon(binding: str, plugin_folder: Path, quick_daemon: RunningDaemon) -> None:
-    run("daemon", binding, plugin_folder, "-k", "not killed", LATENTLAYERS_HOME=str(quick_daemon.home))
+    run(binding, plugin_folder, WITH_A_DAEMON, "-k", "not killed", LATENTLAYERS_HOME=str(quick_daemon.home))
 
 
 def test_the_plugin_in_fake_krita_with_a_daemon_that_is_killed(
     binding: str, plugin_folder: Path, start_daemon: StartDaemon
 ) -> None:
     daemon = start_daemon(worker_command=QUICK_WORKER)
-    run("daemon", binding, plugin_folder, "-k", "killed", LATENTLAYERS_HOME=str(daemon.home))
+    run(binding, plugin_folder, WITH_A_DAEMON, "-k", "killed", LATENTLAYERS_HOME=str(daemon.home))

@@ -180,6 +180,14 @@ def panel(studio: Studio) -> Iterator[Panel]:
     docker.deleteLater()
 
 
+@pytest.fixture
+def two_layers(painter: Painter) -> tuple[str, str]:
+    """Ids of Ada, which is active, and Ben."""
+    painter.open()
+    ben = painter.add_layer("Ben", colour=(0.7, 0.4, 0.2, 1))
+    return painter.add_layer("Ada"), ben
+
+
 @pytest.fixture(scope="session")
 def screenshots() -> Path | None:
     """Where pictures of the widgets go for people to look at; None if nobody asked for them."""

@@ -37,9 +37,10 @@ def studio(painter: Painter) -> Iterator[Studio]:
 
 @pytest.fixture
 def faces(painter: Painter) -> tuple[str, str, str]:
-    """Ids of three layers, Ada active."""
+    """Ids of three layers, Ada active, that the daemon's library does not have from an earlier run."""
     painter.open(96)
-    colours = {"Ben": (0.8, 0.6, 0.4, 1), "Smile": (0.7, 0.5, 0.5, 1), "Ada": (0.4, 0.5, 0.7, 1)}
+    new = np.random.default_rng().uniform(0.1, 0.9)
+    colours = {"Ben": (0.8, 0.6, new, 1), "Smile": (0.7, new, 0.5, 1), "Ada": (0.4, new, 0.7, 1)}
     made = {name: painter.add_layer(name, (0, 0, 96, 96), colour=colour) for name, colour in colours.items()}
     return made["Ada"], made["Ben"], made["Smile"]
 
