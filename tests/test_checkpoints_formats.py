@@ -192,6 +192,19 @@ def test_files_of_other_kinds_are_refused(data, tmp_path):
         load_generator(tmp_path / "x.pkl")
 
 
+@pytest.mark.parametrize(
+    ("data", "what"),
+    [
+        (b"\n<!DOCTYPE html><html>Sign in</html>", "a web page"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 9\n", "Git LFS"),
+    ],
+)
+def test_what_downloads_leave_instead_of_a_checkpoint_is_named(data, what, tmp_path):
+    (tmp_path / "x.pkl").write_bytes(data)
+    with pytest.raises(UnsupportedCheckpoint, match=what):
+        load_generator(tmp_path / "x.pkl")
+
+
 def test_zip_archives_that_torch_did_not_write_are_refused(tmp_path):
     shutil.make_archive(str(tmp_path / "x"), "zip", Path(__file__).parent / "data" / "checkpoints")
     with pytest.raises(UnsupportedCheckpoint, match="zip"):

@@ -14,6 +14,8 @@ from latentlayers.checkpoints.refusals import corrupt, unsupported
 
 ZIP_START = b"PK\x03\x04"
 LEGACY_START = b"\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19."
+GIT_LFS_START = b"version https://git-lfs"
+WEB_PAGE_STARTS = (b"<!doctype html", b"<html")
 PICKLE_STARTS = b"\x80(c}]"  # protocol 2 and later; tuple, global, dict or list of the protocols before
 
 
@@ -23,13 +25,19 @@ def read_value(file: BinaryIO, size: int, allowed: Allowed, *, allowed_prefix: s
     Raises:
         CorruptCheckpoint: damaged. UnsupportedCheckpoint: none of these, or it names a global that is not allowed.
     """
-    start = file.read(len(LEGACY_START))
+    start = file.read(64)
     if start.startswith(ZIP_START):
         return read_zip(Archive(file, size), allowed, allowed_prefix)
-    if start == LEGACY_START:
+    if start.startswith(LEGACY_START):
         return read_legacy(Stream(file, size), allowed)
     if start[:1] and start[:1] in PICKLE_STARTS:
         return Unpickler(Stream(file, size), allowed).load()
+    if start.startswith(GIT_LFS_START):
+        raise unsupported(
+            "it is Git LFS's note of where the checkpoint is", "Fetch the file itself with `git lfs pull`."
+        )
+    if start.lstrip().lower().startswith(WEB_PAGE_STARTS):
+        raise unsupported("it is a web page", "Download the checkpoint itself; the address led to a page about it.")
     raise unsupported(f"its first bytes, {start[:8].hex(' ')}, are not those of a StyleGAN checkpoint")
 
 
