@@ -142,7 +142,7 @@ class Document:
             Refused: the document was closed.
         """
         self._require_open()
-        made = self._paint_layer(name, pixels, bounds)
+        made = self._paint_layer(self.handle, name, pixels, bounds)
         self._add_above(layer, made, earlier)
         return _id(made)
 
@@ -157,13 +157,20 @@ class Document:
     ) -> str:
         """As `insert_above`, a group of paint layers, the first child lowest; only child `shown` is visible."""
         self._require_open()
-        group = self.handle.createGroupLayer(name)
-        for index, (child_name, pixels) in enumerate(children):
-            child = self._paint_layer(child_name, pixels, bounds)
-            child.setVisible(index == shown)
-            group.addChildNode(child, None)
-        self._add_above(layer, group, earlier)
-        return _id(group)
+        # Filling a group makes an undo step per child in the document it was made in. So it is made in a clone, and
+        # a copy of it added to the painter's document: one step.
+        clone = self.handle.clone()
+        try:
+            group = clone.createGroupLayer(name)
+            for index, (child_name, pixels) in enumerate(children):
+                child = self._paint_layer(clone, child_name, pixels, bounds)
+                child.setVisible(index == shown)
+                group.addChildNode(child, None)
+            made = group.duplicate()
+        finally:
+            clone.close()
+        self._add_above(layer, made, earlier)
+        return _id(made)
 
     def _add_above(self, layer: str, made: Any, earlier: Collection[str]) -> None:
         source = self._find(layer)
@@ -180,10 +187,10 @@ class Document:
             # Krita activates what was added, but the painter goes on with the layer that is being edited.
             _activate_after(self, layer, _id(made))
 
-    def _paint_layer(self, name: str, pixels: Pixels, bounds: Bounds) -> Any:
+    def _paint_layer(self, document: Any, name: str, pixels: Pixels, bounds: Bounds) -> Any:
         """A layer with these pixels that is not in the document yet, so that adding it is the only undo step."""
         full = scaled(pixels, bounds.width, bounds.height)
-        node = self.handle.createNode(name, "paintlayer")
+        node = document.createNode(name, "paintlayer")
         target = ColourSpace.of(node)
         data = full.data
         if not target.travels_as_it_is:

@@ -186,6 +186,7 @@ def test_a_group_of_results_goes_with_one_undo_step(painter: Painter) -> None:
     group = document.insert_group_above(ada, "strip", children, Bounds(0, 0, 64, 64), shown=1)
     assert painter.names == ["strip", "three", "two", "one", "Ada", "Background"]
     assert [painter.named(name).visible() for name in ("one", "two", "three")] == [False, True, False]
+    assert painter.undo_steps == 1
     painter.undo()
     assert painter.names == ["Ada", "Background"]
     painter.redo()

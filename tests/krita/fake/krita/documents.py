@@ -152,6 +152,8 @@ class Node(_Wrapper):
 
         def add() -> None:
             made.parent = parent
+            for node in made.walk():
+                node.document = document
             index = len(parent.children) if above is None else parent.children.index(above._thing) + 1
             parent.children.insert(index, made)
 
@@ -163,6 +165,14 @@ class Node(_Wrapper):
 
         document.do(add, lambda: _detach(made))
         return True
+
+    def duplicate(self) -> Node:
+        """With its children, in no tree, and with ids of its own."""
+        made = self._thing.copy(self._thing.document)
+        made.parent = None
+        for node in made.walk():
+            node.id = QtCore.QUuid.createUuid()
+        return wrapped(made)
 
     def remove(self) -> bool:
         made, parent = self._thing, self._thing.parent
