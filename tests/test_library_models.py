@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import queue
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -213,3 +214,20 @@ def test_a_file_that_never_stands_still_does_not_hide_the_others(tmp_path: Path)
 
 def test_a_watch_that_was_never_started_can_be_closed(tmp_path: Path) -> None:
     FolderWatch(tmp_path, lambda: None).close()
+
+
+def test_folders_that_vanish_while_they_are_looked_at_do_not_end_the_watch(tmp_path: Path) -> None:
+    changed = threading.Event()
+    watch = FolderWatch(tmp_path, changed.set, settle=0.0, patience=0.1)
+    watch.start()
+    try:
+        until = time.monotonic() + 1.0
+        while time.monotonic() < until:
+            (tmp_path / "a" / "b").mkdir(parents=True)
+            shutil.rmtree(tmp_path / "a")
+        time.sleep(0.2)
+        changed.clear()
+        (tmp_path / "model").touch()
+        assert changed.wait(10.0)
+    finally:
+        watch.close()

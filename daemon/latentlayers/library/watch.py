@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -87,8 +88,9 @@ class FolderWatch:
     def _snapshot(self) -> dict[Path, tuple[int, int]]:
         """Size and date of every file in the folder."""
         found = {}
-        for path in self._folder.rglob("*"):
-            with suppress(OSError):  # deleted meanwhile
-                status = path.stat()
-                found[path] = (status.st_size, status.st_mtime_ns)
+        for parent, folders, files in os.walk(self._folder):  # unlike Path.rglob it survives folders that vanish
+            for path in (Path(parent, name) for name in (*folders, *files)):
+                with suppress(OSError):  # deleted meanwhile
+                    status = path.stat()
+                    found[path] = (status.st_size, status.st_mtime_ns)
         return found
