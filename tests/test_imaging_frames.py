@@ -257,7 +257,7 @@ def test_a_mask_that_does_not_fit_is_refused(mask: NDArray[np.float64]) -> None:
 def test_a_crop_pasted_back_gives_nearly_the_same_smooth_picture(frame: Frame, resolution: int, depth: type) -> None:
     picture = smooth_picture(120, 90, depth)
     rgb, _ = crop(picture, frame, resolution)
-    assert change(picture, paste_back(picture, frame, rgb)).max() < 0.03
+    assert change(picture, paste_back(picture, frame, rgb)).max() < 0.04
 
 
 def test_pasting_at_scale_one_shows_the_models_own_pixels() -> None:
