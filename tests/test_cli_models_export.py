@@ -24,6 +24,7 @@ def run(capsys: pytest.CaptureFixture[str], daemon: RunningDaemon) -> Callable[.
     ("file", "options", "source_format"),
     [
         ("g.pt", [], "rosinality"),
+        ("g.pth", [], "rosinality"),
         ("g.bin", ["--format", "rosinality"], "rosinality"),
         ("g.safetensors", ["--format", "nvidia"], "nvidia-names"),
     ],
@@ -54,3 +55,10 @@ def test_the_model_itself_is_never_overwritten(run: Callable[..., Run], daemon: 
 
 def test_an_unknown_format_is_bad_usage(run: Callable[..., Run], tmp_path: Path) -> None:
     assert run("models", "export", MODEL, "-o", tmp_path / "g.onnx", "--format", "onnx").code == 2
+
+
+def test_a_name_that_tells_no_layout_is_bad_usage(run: Callable[..., Run], tmp_path: Path) -> None:
+    refused = run("models", "export", MODEL, "-o", tmp_path / "g.pkl")
+    assert refused.code == 2
+    assert "--format" in refused.err
+    assert not files(tmp_path)

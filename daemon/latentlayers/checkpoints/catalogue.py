@@ -31,6 +31,7 @@ class CatalogueEntry:
         licence: as its owner calls it.
         domain: see `header.ModelHeader`.
         note: where size and sha256 come from.
+        seen: hashes of copies that others had: enough to know such a file by, not to refuse another.
     """
 
     name: str
@@ -47,6 +48,7 @@ class CatalogueEntry:
     sha256: str = ""
     domain: str = ""
     note: str = ""
+    seen: tuple[str, ...] = ()
 
     def address(self, mirror: str = "") -> str:
         """Where to get it: from its owner, or `file` in the folder `mirror`, an http(s) address."""
@@ -84,10 +86,11 @@ def find(name: str) -> CatalogueEntry:
 
 
 def by_sha256(sha256: str) -> CatalogueEntry | None:
-    """The entry whose file has this hash (hex), if there is one and its hash is known."""
-    return next((entry for entry in entries() if entry.sha256 and entry.sha256 == sha256), None)
+    """The entry whose file is known to have this hash (hex), if there is one."""
+    return next((entry for entry in entries() if sha256 and sha256 in (entry.sha256, *entry.seen)), None)
 
 
 def _entry(group: dict[str, Any], entry: dict[str, Any]) -> CatalogueEntry:
     common = {key: value for key, value in group.items() if key not in ("base", "entries")}
-    return CatalogueEntry(**{"url": group["base"] + entry["file"], **common, **entry})
+    fields = {"url": group["base"] + entry["file"], **common, **entry}
+    return CatalogueEntry(**(fields | {"seen": tuple(fields.get("seen", ()))}))

@@ -35,7 +35,7 @@ def export(
     output: Annotated[Path, typer.Option("--output", "-o", metavar="FILE", help="Where to write it.")],
     format_: Annotated[
         Format | None,
-        typer.Option("--format", help="Whose layout; else rosinality for FILE.pt, and latentlayers for other names."),
+        typer.Option("--format", help="Whose layout; else rosinality for .pt and .pth, latentlayers for .safetensors."),
     ] = None,
     json: opt.JsonFlag = False,
     address: opt.Address = None,
@@ -51,13 +51,27 @@ def export(
         raise PreconditionFailed("MODEL_UNUSABLE", f"{name} cannot be used: {entry.problem}", "Add it again.")
     check_not_input(output, [entry.path])
     check_writable(output)
-    chosen = format_ or (Format.rosinality if output.suffix == ".pt" else Format.latentlayers)
+    chosen = format_ or _usual(output)
     _write(entry.path, output, chosen)
     size = output.stat().st_size
     if json:
         print_json({"model": name, "path": output, "format": chosen.value, "bytes": size, "digest": entry.digest})
     else:
         print(f"Wrote {output} ({memory(size)})")
+
+
+def _usual(output: Path) -> Format:
+    """The layout that a file of this name is expected to have.
+
+    Raises:
+        typer.BadParameter: the name tells none.
+    """
+    usual = {".pt": Format.rosinality, ".pth": Format.rosinality, ".safetensors": Format.latentlayers}
+    if output.suffix not in usual:
+        raise typer.BadParameter(
+            f"{output.name} does not tell its layout: end it in .pt or .safetensors, or add --format"
+        )
+    return usual[output.suffix]
 
 
 def _write(source: Path, output: Path, chosen: Format) -> None:

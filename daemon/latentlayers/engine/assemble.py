@@ -60,6 +60,7 @@ class ModelCalls:
         name = request.name or plain_name(source.stem)
         self._store.check_new(name)  # before anything large is read
         generator, header = load_checkpoint(source)
+        header = _known(header)
         header = replace(
             header,
             name=name,
