@@ -57,6 +57,7 @@ class LatentLayers(Extension):  # type: ignore[misc]  # krita is only known insi
         add("crossover", "Style Crossover…", lambda: self._ask(StylePage(), qwindow))
         add("expression", "Transfer Expression…", lambda: self._ask(ExpressionPage(), qwindow))
         add("direction", "Directions…", lambda: self._ask(DirectionPage(), qwindow))
+        add("inpaint", "Inpaint Selection", lambda: studio.apply(operations.Inpaint()))
         add("render", "Render Again", lambda: studio.apply(operations.Render()))
         add("cancel", "Cancel", studio.jobs.cancel)
         add("library", "Open Library", lambda: self._open(LibraryDialog(studio, qwindow)))

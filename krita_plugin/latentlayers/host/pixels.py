@@ -41,6 +41,10 @@ class Pixels:
         image = QtGui.QImage(self.data, self.width, self.height, stride, FORMATS[self.depth])
         return image.rgbSwapped() if self.depth == "U16" else image.copy()
 
+    def inverted(self) -> Pixels:
+        """Black for white; of masks only."""
+        return Pixels(self.width, self.height, self.depth, self.data.translate(bytes(range(255, -1, -1))))
+
     def with_depth(self, depth: str) -> Pixels:
         """The same picture in 8 or 16 bits."""
         if depth == self.depth:

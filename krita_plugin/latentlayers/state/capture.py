@@ -49,7 +49,15 @@ class Capture:
         return pb.Source(picture=source)
 
 
-def capture(document: Any, layer: str, key: str, code: Code | None, earlier: Code | None, main: bool) -> Capture:
+def capture(
+    document: Any,
+    layer: str,
+    key: str,
+    code: Code | None,
+    earlier: Code | None,
+    main: bool,
+    fills: bool = False,
+) -> Capture:
     """Reads a layer of a host document.
 
     The selection says where the model's square lies in the layer that is edited; without one it stays where the layer
@@ -59,6 +67,7 @@ def capture(document: Any, layer: str, key: str, code: Code | None, earlier: Cod
         code: what is remembered by `key`, if anything.
         earlier: any code that was found for the layer, also for another purpose or by another model.
         main: whether it is the layer that is edited.
+        fills: the selection is what the model makes up, and says nothing about the square.
 
     Raises:
         Refused: the layer is gone or empty, or the selection does not meet it.
@@ -67,7 +76,7 @@ def capture(document: Any, layer: str, key: str, code: Code | None, earlier: Cod
     bounds = document.layer_bounds(layer)
     if bounds.is_empty:
         raise Refused(f"The layer {info.name} is empty.", "Paint or paste something into it, or choose another.")
-    selected = document.selection_bounds() if main else None
+    selected = document.selection_bounds() if main and not fills else None
     if code is not None and not _fits(document, layer, code):
         code = None
     if selected is not None:

@@ -7,6 +7,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..values import Refused
 from . import operations
 from .capture import PIXEL_FORMATS, Capture, capture, code_from, picture
 from .memory import Deed, Memory
@@ -94,9 +95,10 @@ class Edit:
             if key not in taken:
                 # A code sought near another is of no use once that one is sought anew.
                 stale = role in operation.near and self._captures[operation.near[role]].code is None
-                code = None if stale else memory.code(key, digest)
+                code = None if stale or operation.fills_selection else memory.code(key, digest)
                 earlier = memory.code(layer)
-                taken[key] = capture(job.document, layer, key, code, earlier, main=role == operation.main)
+                main, fills = role == operation.main, operation.fills_selection
+                taken[key] = capture(job.document, layer, key, code, earlier, main=main, fills=fills)
             self._captures[role] = taken[key]
         self._main = self._captures[operation.main]
         names = {role: captured.name for role, captured in self._captures.items()}
@@ -117,6 +119,8 @@ class Edit:
         mask = job.document.selection_mask(self._main.view)
         if mask is not None:
             output.selection.CopyFrom(picture(pb, mask))
+        elif job.operation.fills_selection:
+            raise Refused("Nothing is selected.", "Select what is to be painted anew.")
         options = pb.EmbedOptions(
             model=job.settings.model, preset=job.settings.preset, preview_interval_ms=PREVIEW_EVERY_MS
         )
@@ -124,6 +128,8 @@ class Edit:
             role: captured.source(pb, with_pixels=role == job.operation.main)
             for role, captured in self._captures.items()
         }
+        if job.operation.fills_selection:
+            sources[job.operation.main].picture.mask.CopyFrom(picture(pb, mask.inverted()))
         return job.operation.request(pb, sources, options, output)
 
     def take(self, event: Any) -> bool:
@@ -179,8 +185,8 @@ class Edit:
 
     def _remember(self, embedded: Any) -> bool:
         captured = self._captures.get(embedded.role)
-        if captured is None or captured.code is not None:
-            return False
+        if captured is None or captured.code is not None or self.job.operation.fills_selection:
+            return False  # known already, or not that of the layer as it is
         self._embedded.add(embedded.role)
         code = code_from(embedded.embedding, captured)
         if embedded.role == self.job.operation.main:

@@ -37,6 +37,7 @@ class Operation:
         main: the role of the layer that is changed, and whose picture the result is pasted into.
         drawn_by_the_model: the result shows the model's pixels, however results are put in otherwise: as a difference
             from its own drawing there would be nothing to see.
+        fills_selection: the selection is what the model makes up, and not where its picture lies.
         near: role -> the role whose code its own is sought near, so that it is not the layer's usual code.
     """
 
@@ -44,6 +45,7 @@ class Operation:
     method: ClassVar[str]
     main: ClassVar[str]
     drawn_by_the_model: ClassVar[bool] = False
+    fills_selection: ClassVar[bool] = False
     near: ClassVar[Mapping[str, str]] = {}
 
     @property
@@ -101,6 +103,17 @@ class Embed(Operation):
 
     def request(self, pb: Any, sources: Sources, embed: Any, output: Any) -> Any:
         return pb.EmbedRequest(source=sources["source"].picture, options=embed, output=output)
+
+
+@dataclass(frozen=True)
+class Inpaint(Embed):
+    """The selection painted anew: it does not count when the layer is embedded, so the model makes it up."""
+
+    kind: ClassVar[str] = "inpaint"
+    fills_selection: ClassVar[bool] = True
+
+    def title(self, name: str, names: Mapping[str, str]) -> str:
+        return f"{name} (inpainted)"
 
 
 @dataclass(frozen=True)
@@ -249,7 +262,9 @@ class Direction(Operation):
         )
 
 
-KINDS: dict[str, type[Operation]] = {cls.kind: cls for cls in (Embed, Render, Morph, Crossover, Expression, Direction)}
+KINDS: dict[str, type[Operation]] = {
+    cls.kind: cls for cls in (Embed, Inpaint, Render, Morph, Crossover, Expression, Direction)
+}
 
 
 def operation_from_json(data: Mapping[str, Any]) -> Operation:

@@ -50,7 +50,8 @@ def test_the_plugin_has_registered_itself(painter: Painter) -> None:
 
 
 def test_every_action_has_a_text_and_an_icon(actions: dict[str, Any]) -> None:
-    names = {"embed", "morph", "crossover", "expression", "direction", "render", "cancel", "library", "settings"}
+    edits = {"embed", "morph", "crossover", "expression", "direction", "inpaint", "render", "cancel"}
+    names = edits | {"library", "settings"}
     assert names <= set(actions)
     for name in names:
         assert actions[name].text()

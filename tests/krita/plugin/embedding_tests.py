@@ -11,6 +11,7 @@ from latentlayers import host
 from latentlayers.state.edit import Settings
 from latentlayers.state.operations import (
     Embed,
+    Inpaint,
     Morph,
     Render,
 )
@@ -206,3 +207,49 @@ def test_documents_of_other_colours_get_results_of_theirs(
     red = (1, 0, 0, 1) if model == "RGBA" else (0.2126, 0.2126, 0.2126, 1)
     np.testing.assert_allclose(painter.rgba(result)[30, 30], red, atol=0.003)
     assert painter.undo_steps == 1
+
+
+# Inpainting
+
+
+def test_inpainting_hides_the_selection_from_the_model_and_shows_the_result_only_there(
+    studio: Studio, daemon: FakeDaemon, painter: Painter
+) -> None:
+    painter.open()
+    painter.add_layer("Ada")
+    edit(studio, daemon, Embed())
+    painter.select(8, 8, 16, 16)
+    edit(studio, daemon, Inpaint())
+    request = daemon.last.request
+    view = request.source.picture.raw
+    assert (view.width, view.height) == (64, 64)  # where the layer was embedded, and not where the selection is
+    hidden = np.frombuffer(request.source.mask.raw.data, np.uint8).reshape(64, 64)
+    shown = np.frombuffer(request.output.selection.raw.data, np.uint8).reshape(64, 64)
+    assert (hidden[8:24, 8:24] == 0).all()
+    assert (hidden == 255 - shown).all()
+    assert hidden.mean() > 200
+    assert request.output.paste == pb.PASTE_MODE_REPLACE
+    assert not request.source.HasField("latent")
+    assert painter.names[0] == "Ada (inpainted)"
+
+
+def test_a_code_found_for_an_inpainting_is_not_the_layers(studio: Studio, daemon: FakeDaemon, painter: Painter) -> None:
+    painter.open()
+    painter.add_layer("Ada")
+    painter.select(8, 8, 16, 16)
+    edit(studio, daemon, Inpaint())
+    edit(studio, daemon, Inpaint())
+    assert not daemon.last.request.source.HasField("latent")
+    painter.document.setSelection(None)
+    edit(studio, daemon, Render())
+    assert embeds(daemon.last) == ["source"]
+
+
+def test_inpainting_needs_a_selection(studio: Studio, daemon: FakeDaemon, painter: Painter) -> None:
+    painter.open()
+    painter.add_layer("Ada")
+    job = studio.apply(Inpaint())
+    assert job is not None
+    assert job.state == "failed"
+    assert job.error.message == "Nothing is selected."
+    assert not daemon.edits
