@@ -105,10 +105,12 @@ class Rig(Extension):
             self._wait(wish, time.monotonic())
 
     def _wait(self, wish, since):
+        if not callable(wish):
+            QtCore.QTimer.singleShot(round(1000 * wish), lambda: self._advance(self._scenario.send, None))
+            return
         try:
-            waited = time.monotonic() - since
-            value = wish() if callable(wish) else waited >= wish
-            if not value and callable(wish) and waited > PATIENCE_S:
+            value = wish()
+            if not value and time.monotonic() - since > PATIENCE_S:
                 raise TimeoutError("the scenario waits in vain")
         except Exception as error:
             self._advance(self._scenario.throw, error)  # so that the traceback shows the line that waits

@@ -134,6 +134,12 @@ class Painter:
         yield lambda: self.panel.isVisible() and self.studio.daemon.state.kind == "connected"
         yield lambda: self.studio.models.known
 
+    def share_height(self):
+        """Makes the docker and Krita's list of layers equally tall."""
+        layers = next(docker for docker in self.krita.dockers() if docker.objectName() == "KisLayerBox")
+        window = self.krita.activeWindow().qwindow()
+        window.resizeDocks([layers, self.docker], [DOCKER_HEIGHT // 2] * 2, QtCore.Qt.Orientation.Vertical)
+
     def page(self, title):
         """The page of that title, in front in the docker."""
         self.panel.show_page(title)
