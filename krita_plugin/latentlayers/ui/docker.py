@@ -71,6 +71,9 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.preview = Preview(lambda: self._studio.before(COMPARED))
         self.progress = QtWidgets.QProgressBar()
         self.progress.setTextVisible(False)
+        policy = self.progress.sizePolicy()
+        policy.setRetainSizeWhenHidden(True)
+        self.progress.setSizePolicy(policy)
         self.status = prose()
         self.cancel_button = QtWidgets.QPushButton("Cancel")
         self.cancel_button.clicked.connect(self._studio.jobs.cancel)
@@ -221,6 +224,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         share = job.progress.share
         self.progress.setRange(0, PROGRESS_STEPS if share >= 0 else 0)  # 0: that it works, but not how far it is
         self.progress.setValue(round(PROGRESS_STEPS * share))
+        self.progress.show()
         self.status.setText(wording.job_text(job, self._studio.jobs.waiting))
         if job.progress.preview is not None:
             self._show_picture(job.progress.preview)
@@ -238,8 +242,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
 
     def _show_idle(self) -> None:
         self.cancel_button.setEnabled(False)
-        self.progress.setRange(0, 1)
-        self.progress.setValue(0)
+        self.progress.hide()  # an empty one would be painted 60 times a second, once it has shown an unknown share
 
     def _show_refusal(self, refusal: Refused) -> None:
         self.trouble.show_trouble(refusal.message, refusal.remedy)
