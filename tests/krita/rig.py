@@ -169,6 +169,8 @@ def _profile() -> Iterator[Path]:
 
 def _environment(profile: Path) -> dict[str, str]:
     inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "LATENTLAYERS_"))}
+    # The Python inside Krita takes its libraries from beside the first python3 on the path, which must be Krita's own.
+    inherited["PATH"] = os.pathsep.join([str(Path(shutil.which("krita") or "").parent), inherited.get("PATH", "")])
     return {
         **inherited,
         "HOME": str(profile / "home"),
