@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from ..values import Refused, Square, View
+from ..values import Bounds, Refused, Square, View
 from .memory import Code
 
 # Pixels are pasted into at the document's own scale up to this side; beyond it the result is enlarged.
@@ -25,6 +25,7 @@ class Capture:
         key: what its code is remembered by.
         pixels: what `view` shows of it.
         square: where the model's picture lies in the document; None leaves it to the daemon.
+        extent: where the layer shows something.
         code: the layer's code, if it is still that of these pixels and this square.
     """
 
@@ -33,6 +34,7 @@ class Capture:
     view: View
     pixels: Any
     square: Square | None
+    extent: Bounds
     code: Code | None
 
     def source(self, pb: Any, with_pixels: bool) -> Any:
@@ -90,13 +92,18 @@ def capture(
         region = square.bounds.grown(round(MARGIN * square.side)).intersected(bounds)
     elif code is not None:
         square, region = code.square, code.view.bounds
-    elif earlier is not None and _fits(document, layer, earlier):
+    elif earlier is not None and (_lies_within(bounds, earlier) or _fits(document, layer, earlier)):
         square, region = earlier.square, earlier.view.bounds
     else:
         square, region = None, bounds
     view = View.of(region, MOST_MAIN if main else MOST_OTHER)
     pixels = document.read(layer, region, max(view.width, view.height))
-    return Capture(key, info.name, view, pixels, square, code)
+    return Capture(key, info.name, view, pixels, square, bounds, code)
+
+
+def _lies_within(bounds: Bounds, code: Code) -> bool:
+    """Whether the layer is where it was, however its pixels have changed, and the code's place is one within it."""
+    return code.extent == bounds and code.view.bounds.intersected(bounds) == code.view.bounds
 
 
 def _fits(document: Any, layer: str, code: Code) -> bool:
@@ -131,6 +138,7 @@ def code_from(embedding: Any, captured: Capture) -> Code:
         width=embedding.latent.width,
         values=embedding.latent.ws,
         square=square,
+        extent=captured.extent,
         view=captured.view,
         fingerprint=captured.pixels.fingerprint,
         psnr=embedding.psnr,

@@ -33,6 +33,7 @@ class Code:
         digest: sha256 of the model's file; model: its name, for people.
         view, fingerprint: the pixels that were embedded; the code is stale once they differ.
         square: where the model's picture lies in the document.
+        extent: where the layer showed something; as long as it does, the square stays where it is.
         verdict: "good", "fair", "poor" or "", and `verdict_text` says why.
     """
 
@@ -43,6 +44,7 @@ class Code:
     width: int
     values: bytes
     square: Square
+    extent: Bounds
     view: View
     fingerprint: str
     psnr: float = 0.0
@@ -51,7 +53,7 @@ class Code:
 
     def to_json(self) -> dict[str, Any]:
         fields = dict(vars(self), values=base64.b64encode(self.values).decode("ascii"))
-        fields["square"] = self.square.to_floats()
+        fields["square"], fields["extent"] = self.square.to_floats(), list(self.extent)
         fields["view"] = [*self.view.bounds, self.view.width, self.view.height]
         return fields
 
@@ -61,6 +63,7 @@ class Code:
         fields = _of_their_types(cls, data)
         fields["values"] = base64.b64decode(data["values"], validate=True)
         fields["square"] = Square(*map(float, data["square"]))
+        fields["extent"] = Bounds(*map(int, data["extent"]))
         x, y, w, h, width, height = map(int, data["view"])
         fields["view"] = View(Bounds(x, y, w, h), width, height)
         code = cls(**fields)

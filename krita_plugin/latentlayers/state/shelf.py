@@ -95,6 +95,7 @@ class Shelf(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides onl
             width=image.latent.width,
             values=image.latent.ws,
             square=square,
+            extent=document.layer_bounds(made),
             view=view,
             fingerprint=seen.fingerprint,
         )

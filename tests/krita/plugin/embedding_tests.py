@@ -81,6 +81,23 @@ def test_changed_pixels_are_embedded_again(studio: Studio, daemon: FakeDaemon, p
     assert embeds(daemon.last) == ["source"]
 
 
+def test_a_layer_that_was_painted_on_keeps_the_place_of_its_face(
+    studio: Studio, daemon: FakeDaemon, painter: Painter
+) -> None:
+    painter.open()
+    ada = painter.add_layer("Ada")
+    painter.select(8, 8, 20, 20)
+    edit(studio, daemon, Embed())
+    framed = daemon.last.request.source
+    painter.document.setSelection(None)
+    painter.node(ada).setPixelData(bytes(4), 10, 10, 1, 1)
+    edit(studio, daemon, Render())
+    source = daemon.last.request.source.picture
+    assert embeds(daemon.last) == ["source"]
+    assert source.frame == framed.frame
+    assert source.picture.raw.width == framed.picture.raw.width
+
+
 def test_a_layer_that_was_moved_or_cropped_is_embedded_again(
     studio: Studio, daemon: FakeDaemon, painter: Painter
 ) -> None:
