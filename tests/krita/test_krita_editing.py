@@ -67,3 +67,8 @@ def test_edits_are_those_of_the_command_line_and_go_on_elsewhere_from_the_saved_
     assert said["history"] == 8
     assert not elsewhere.embeddings.ListEmbeddings(ListEmbeddingsRequest()).embeddings
     compare("smile.png", "direction", "eileen", "smile")
+
+
+def test_a_strip_becomes_the_frames_of_an_animation_from_the_current_time_on(paint: Paint) -> None:
+    # Krita begins every animated layer with a frame at 0, which is blank here.
+    assert paint("animation") == {"state": "done", "same": True, "keyframes": [0, 3, 4, 5, 6]}

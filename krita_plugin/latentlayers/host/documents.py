@@ -10,6 +10,7 @@ from krita import Krita
 
 from ..qt import QtCore, QtGui, sip
 from ..values import Bounds, LayerInfo, Refused, View
+from .animation import Frames
 from .colour import ColourSpace, convert
 from .pixels import Pixels, grey_pixels, scaled
 
@@ -172,7 +173,27 @@ class Document:
         self._add_above(layer, made, earlier)
         return _id(made)
 
-    def _add_above(self, layer: str, made: Any, earlier: Collection[str]) -> None:
+    def insert_animation_above(
+        self, layer: str, name: str, frames: Sequence[Pixels], bounds: Bounds, earlier: Collection[str] = ()
+    ) -> str:
+        """As `insert_above`, an animated layer; its frames follow soon, from the current time on."""
+        self._require_open()
+        node = self.handle.createNode(name, "paintlayer")
+        pictures = [self._encoded(node, pixels, bounds) for pixels in frames]
+        self._add_above(layer, node, earlier, activate=False)
+        made = _id(node)
+
+        def is_front() -> bool:
+            return same_document(active_document(), self) and self.has_layer(made)
+
+        def done() -> None:
+            if self.has_layer(layer):
+                self.activate(layer)
+
+        Frames(self.handle, node, pictures, bounds, is_front, done).begin()
+        return made
+
+    def _add_above(self, layer: str, made: Any, earlier: Collection[str], activate: bool = True) -> None:
         source = self._find(layer)
         if source is None:
             self.handle.rootNode().addChildNode(made, None)
@@ -183,20 +204,20 @@ class Document:
                 below = node
             source.parentNode().addChildNode(made, below)
         self.handle.refreshProjection()
-        if source is not None:
+        if source is not None and activate:
             # Krita activates what was added, but the painter goes on with the layer that is being edited.
             _activate_after(self, layer, _id(made))
 
     def _paint_layer(self, document: Any, name: str, pixels: Pixels, bounds: Bounds) -> Any:
         """A layer with these pixels that is not in the document yet, so that adding it is the only undo step."""
-        full = scaled(pixels, bounds.width, bounds.height)
         node = document.createNode(name, "paintlayer")
-        target = ColourSpace.of(node)
-        data = full.data
-        if not target.travels_as_it_is:
-            data = convert(self.handle, data, bounds, target.transport, target)
-        node.setPixelData(QtCore.QByteArray(data), *bounds)
+        node.setPixelData(QtCore.QByteArray(self._encoded(node, pixels, bounds)), *bounds)
         return node
+
+    def _encoded(self, node: Any, pixels: Pixels, bounds: Bounds) -> bytes:
+        """Pixels as large as `bounds`, in the node's colours."""
+        data, target = scaled(pixels, bounds.width, bounds.height).data, ColourSpace.of(node)
+        return data if target.travels_as_it_is else convert(self.handle, data, bounds, target.transport, target)
 
     # What is kept in the file
 

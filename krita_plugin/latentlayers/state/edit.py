@@ -24,11 +24,13 @@ class Settings:
         model: its name; "" for the daemon's default.
         preset: of the embedding; "" for the daemon's default.
         paste: "residual" keeps the layer's own texture, "replace" shows the model's pixels.
+        strips: several results become layers in a "group", or "frames" of an animated layer.
     """
 
     model: str = ""
     preset: str = ""
     paste: str = "residual"
+    strips: str = "group"
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,8 @@ class Edit:
         """
         job, result = self.job, self._result
         earlier = {deed.result for deed in self._memory.history if deed.layer == job.layer}
-        made = result.insert(job.document, job.layer, job.title, earlier)
+        animated = job.settings.strips == "frames"
+        made = result.insert(job.document, job.layer, job.title, earlier, animated=animated)
         job.deed = Deed(
             id=uuid.uuid4().hex,
             layer=job.layer,

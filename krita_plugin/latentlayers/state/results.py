@@ -28,8 +28,9 @@ class Result:
         raw = image.picture.raw
         self._pictures.append(Pixels(raw.width, raw.height, self._main.pixels.depth, raw.data))
 
-    def insert(self, document: Any, layer: str, title: str, earlier: Collection[str]) -> str:
-        """One layer above the one that was edited and its `earlier` results, or a group of them for several pictures.
+    def insert(self, document: Any, layer: str, title: str, earlier: Collection[str], *, animated: bool = False) -> str:
+        """One layer above the one that was edited and its `earlier` results; for several pictures a group of layers, or
+        one layer with a frame for each.
 
         Returns its id.
 
@@ -41,6 +42,8 @@ class Result:
         bounds = self._main.view.bounds
         if len(self._pictures) == 1:
             return str(document.insert_above(layer, title, self._pictures[0], bounds, earlier))
+        if animated:
+            return str(document.insert_animation_above(layer, title, self._pictures, bounds, earlier))
         children = list(zip(self._steps, self._pictures))
         shown = len(children) // 2
         return str(document.insert_group_above(layer, title, children, bounds, earlier, shown))

@@ -9,6 +9,7 @@ from ..qt import QtWidgets
 Box = TypeVar("Box", bound=QtWidgets.QComboBox)
 
 PASTES = (("Keep the layer's texture", "residual"), ("Show the model's pixels", "replace"))
+STRIPS = (("Layers in a group", "group"), ("Frames of an animation", "frames"))
 PRESETS = (("Fast", ""), ("Best", "best"), ("Image2StyleGAN's (slow)", "paper"))
 
 

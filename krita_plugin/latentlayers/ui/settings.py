@@ -6,7 +6,7 @@ from typing import Any
 
 from ..qt import Qt, QtWidgets
 from ..state.studio import Studio
-from .choices import PASTES, PRESETS, choice, select
+from .choices import PASTES, PRESETS, STRIPS, choice, select
 
 
 class SettingsDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -20,6 +20,7 @@ class SettingsDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6
         self.model = choice("Model", [("Default", "")], lambda name: studio.set(model=name))
         self.preset = choice("Preset", PRESETS, lambda name: studio.set(preset=name))
         self.paste = choice("Results", PASTES, lambda name: studio.set(paste=name))
+        self.strips = choice("Strips", STRIPS, lambda name: studio.set(strips=name))
         self.daemon = QtWidgets.QLabel()
         self.daemon.setTextFormat(Qt.TextFormat.PlainText)
         self.daemon.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
@@ -29,8 +30,10 @@ class SettingsDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6
         box = QtWidgets.QDialogButtonBox(QtWidgets.QDialogButtonBox.StandardButton.Close)
         box.rejected.connect(self.reject)
         form = QtWidgets.QFormLayout(self)
-        for label, part in (("Model", self.model), ("Preset", self.preset), ("Results", self.paste)):
-            form.addRow(label, part)
+        form.addRow("Model", self.model)
+        form.addRow("Preset", self.preset)
+        form.addRow("Results", self.paste)
+        form.addRow("Strips", self.strips)
         form.addRow("Daemon", self.daemon)
         form.addRow(self.fix_button)
         form.addRow(box)
@@ -40,6 +43,7 @@ class SettingsDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6
         self._show_models()
         select(self.preset, studio.settings.preset)
         select(self.paste, studio.settings.paste)
+        select(self.strips, studio.settings.strips)
         studio.attach()
         self.finished.connect(lambda _result: studio.detach())
 
