@@ -13,17 +13,18 @@ from krita import Krita
 from ..qt import QtCore
 
 PAUSE_MS = 1
-WAIT_MS = 100  # for the document to come to the front again
-MOST_WAITS = 600
+WAIT_MS = 20
+MOST_WAITS = 3000  # a minute
 
 
 class Frames:
-    """Fills a layer that is in the document, and active.
+    """Fills a layer that was just added to a document.
 
     Args:
-        is_front: whether the document is open and in front, as the action works on the one that is.
         node: the layer; pictures: its rows of pixels, one for each frame from the current time on.
-        done: called at the end, also when the layer or the document is gone before.
+        is_active: whether the document is in front and the layer active, which is what the action works on. Krita
+            makes an added layer active once its own lists know it, and asserts, and ends, if it is touched before.
+        done: called at the end; not if the painter leaves the layer for good before.
     """
 
     def __init__(
@@ -32,29 +33,29 @@ class Frames:
         node: Any,
         pictures: Sequence[bytes],
         bounds: tuple[int, int, int, int],
-        is_front: Callable[[], bool],
+        is_active: Callable[[], bool],
         done: Callable[[], None],
     ) -> None:
         self._document, self._node, self._pictures, self._bounds = document, node, pictures, bounds
-        self._is_front, self._done = is_front, done
+        self._is_active, self._done = is_active, done
         self._waits = 0
         self._steps = self._fill()
 
     def begin(self) -> None:
         """Returns at once; the frames come with the turns of the event loop."""
-        if not self._is_front() and self._waits < MOST_WAITS:
+        if self._is_active():
+            if next(self._steps, None) is None:
+                self._done()
+            else:
+                QtCore.QTimer.singleShot(PAUSE_MS, self.begin)
+        elif self._waits < MOST_WAITS:  # the painter is elsewhere, or Krita not ready yet
             self._waits += 1
             QtCore.QTimer.singleShot(WAIT_MS, self.begin)
-        elif self._is_front() and next(self._steps, None) is not None:
-            QtCore.QTimer.singleShot(PAUSE_MS, self.begin)
-        else:
-            self._done()
 
     def _fill(self) -> Iterator[bool]:
         first = self._document.currentTime()
         self._node.enableAnimation()
         for time, pixels in enumerate(self._pictures, first):
-            self._document.setActiveNode(self._node)
             self._document.setCurrentTime(time)
             Krita.instance().action("add_blank_frame").trigger()
             self._document.waitForDone()

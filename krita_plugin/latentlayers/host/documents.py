@@ -183,14 +183,15 @@ class Document:
         self._add_above(layer, node, earlier, activate=False)
         made = _id(node)
 
-        def is_front() -> bool:
-            return same_document(active_document(), self) and self.has_layer(made)
+        def is_active() -> bool:
+            active = self.active_layer() if same_document(active_document(), self) else None
+            return active is not None and active.id == made
 
         def done() -> None:
             if self.has_layer(layer):
                 self.activate(layer)
 
-        Frames(self.handle, node, pictures, bounds, is_front, done).begin()
+        Frames(self.handle, node, pictures, bounds, is_active, done).begin()
         return made
 
     def _add_above(self, layer: str, made: Any, earlier: Collection[str], activate: bool = True) -> None:
