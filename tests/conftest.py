@@ -53,7 +53,9 @@ def start_daemon(tmp_path: Path, shared_home: Path) -> Iterator[StartDaemon]:
     def start(**settings: Any) -> RunningDaemon:
         home = tmp_path / "home"
         if measured.is_dir():
-            shutil.copytree(measured, Paths.under(home).calibrations, dirs_exist_ok=True)
+            paths = Paths.under(home)
+            paths.ensure()
+            shutil.copytree(measured, paths.calibrations, dirs_exist_ok=True)
         started.append(RunningDaemon(home, **settings))
         return started[-1]
 

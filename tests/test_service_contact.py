@@ -179,8 +179,8 @@ def test_socket_and_files_are_private(start_daemon: StartDaemon) -> None:
     assert stat.S_IMODE(daemon.paths.socket.stat().st_mode) == 0o600
     for folder in (daemon.paths.runtime, daemon.paths.state, daemon.paths.data):
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    for file in daemon.paths.state.iterdir():
-        assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    for item in daemon.paths.state.rglob("*"):
+        assert stat.S_IMODE(item.stat().st_mode) == (0o700 if item.is_dir() else 0o600)
 
 
 @posix_only
