@@ -270,8 +270,10 @@ def cleaned(inherited):
 def main():
     application = QtCore.QCoreApplication(sys.argv)
     result = globals()[sys.argv[2]](**json.loads(sys.argv[3]))
-    print(json.dumps(result))
+    print(json.dumps(result), flush=True)
     del application
+    sys.stderr.flush()
+    os._exit(0)  # Krita does not finalise its Python either, whatever thread still runs
 
 
 if __name__ == "__main__":

@@ -39,13 +39,17 @@ class LoopThread:
         asyncio.set_event_loop(self._loop)
         try:
             self._loop.run_forever()
-            tasks = asyncio.all_tasks(self._loop)
-            for task in tasks:
-                task.cancel()
-            if tasks:
-                self._loop.run_until_complete(asyncio.wait(tasks, timeout=_GRACE_S))
+            self._cancel_all()
         finally:
             self._loop.close()
+
+    def _cancel_all(self) -> None:
+        """Ends all tasks, also those that others start while they end; they have `_GRACE_S` for it."""
+        deadline = self._loop.time() + _GRACE_S
+        while (tasks := asyncio.all_tasks(self._loop)) and self._loop.time() < deadline:
+            for task in tasks:
+                task.cancel()
+            self._loop.run_until_complete(asyncio.wait(tasks, timeout=deadline - self._loop.time()))
 
 
 class Mailbox(QObject):
