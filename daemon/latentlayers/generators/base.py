@@ -9,13 +9,18 @@ from typing import Any, ClassVar, Literal, Protocol
 import torch
 from torch import Tensor, nn
 
+from latentlayers.generators.mapping import MappingConfig, MappingNetwork
+
 Noise = Literal["const", "none", "random"] | Sequence[Tensor]
 
 
-class GeneratorConfig(Protocol):
+class GeneratorConfig(MappingConfig, Protocol):
     """Everything that shapes a network of one family; the weights come separately."""
 
     family: ClassVar[str]
+
+    @property
+    def resolution(self) -> int: ...
 
     def to_json(self) -> dict[str, Any]:
         """A JSON-ready dict that the class's `from_json` reads back."""
@@ -41,7 +46,16 @@ class Generator(nn.Module, ABC):
     w_dim: int
     z_dim: int
     c_dim: int
-    w_avg: Tensor
+
+    def __init__(self, cfg: GeneratorConfig, num_ws: int) -> None:
+        super().__init__()
+        self.config, self.num_ws = cfg, num_ws
+        self.resolution, self.z_dim, self.w_dim, self.c_dim = cfg.resolution, cfg.z_dim, cfg.w_dim, cfg.c_dim
+        self.mapping = MappingNetwork(cfg)
+
+    @property
+    def w_avg(self) -> Tensor:
+        return self.mapping.w_avg
 
     @property
     @abstractmethod
@@ -57,13 +71,13 @@ class Generator(nn.Module, ABC):
     def style_weights(self) -> list[tuple[int, Tensor]]:
         """(row of `w+`, affine weight [channels, w_dim]) of every convolution: what SeFa factorises."""
 
-    @abstractmethod
     def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
         """z [N, z_dim] (and label c [N, c_dim] if conditional) -> ws [N, num_ws, w_dim] float32.
 
         `truncation` psi moves the first `cutoff` rows (None: all) towards the mean:
         `w = w_avg + psi * (w - w_avg)`.
         """
+        return self.mapping.rows(z, c, self.num_ws, truncation, cutoff)
 
     @abstractmethod
     def synthesize(

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from latentlayers.generators.base import Generator, Noise
 from latentlayers.generators.growth import active_sides, drawing_sides, enlarge, fade_in
-from latentlayers.generators.mapping import LabelMode, MappingNetwork
+from latentlayers.generators.mapping import LabelMode
 from latentlayers.generators.noise import NoiseMaps
 from latentlayers.generators.ops import LRELU_SLOPE, FullyConnected, blur2d, fir_kernel
 
@@ -226,17 +226,9 @@ class StyleGAN1(Generator):
     config: StyleGAN1Config
 
     def __init__(self, cfg: StyleGAN1Config) -> None:
-        super().__init__()
-        self.config = cfg
-        self.resolution, self.z_dim, self.w_dim, self.c_dim = cfg.resolution, cfg.z_dim, cfg.w_dim, cfg.c_dim
-        self.num_ws = 2 * (cfg.resolution.bit_length() - 2)
-        self.mapping = MappingNetwork(cfg)
+        super().__init__(cfg, num_ws=2 * (cfg.resolution.bit_length() - 2))
         self.synthesis = SynthesisNetwork(cfg)
         self.requires_grad_(False).eval()
-
-    @property
-    def w_avg(self) -> Tensor:  # type: ignore[override]
-        return self.mapping.w_avg
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -254,9 +246,6 @@ class StyleGAN1(Generator):
         return [
             (row, layer.affine.weight * layer.affine.weight_gain) for row, layer in enumerate(self.synthesis.layers)
         ]
-
-    def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
-        return self.mapping.rows(z, c, self.num_ws, truncation, cutoff)
 
     def synthesize(
         self,

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from latentlayers.generators.base import Generator, Noise
 from latentlayers.generators.growth import active_sides, drawing_sides, enlarge, fade_in
-from latentlayers.generators.mapping import LabelMode, MappingNetwork
+from latentlayers.generators.mapping import LabelMode
 from latentlayers.generators.noise import NoiseMaps
 from latentlayers.generators.ops import (
     LRELU_SLOPE,
@@ -244,17 +244,9 @@ class StyleGAN2(Generator):
     config: StyleGAN2Config
 
     def __init__(self, cfg: StyleGAN2Config) -> None:
-        super().__init__()
-        self.config = cfg
-        self.resolution, self.z_dim, self.w_dim, self.c_dim = cfg.resolution, cfg.z_dim, cfg.w_dim, cfg.c_dim
-        self.num_ws = 2 * (cfg.resolution.bit_length() - 2)
-        self.mapping = MappingNetwork(cfg)
+        super().__init__(cfg, num_ws=2 * (cfg.resolution.bit_length() - 2))
         self.synthesis = SynthesisNetwork(cfg)
         self.requires_grad_(False).eval()
-
-    @property
-    def w_avg(self) -> Tensor:  # type: ignore[override]
-        return self.mapping.w_avg
 
     @property
     def resolutions(self) -> tuple[int, ...]:
@@ -273,9 +265,6 @@ class StyleGAN2(Generator):
     def style_weights(self) -> list[tuple[int, Tensor]]:
         layers = [layer for side in self.synthesis.sides for layer in self.synthesis.block(side).layers]
         return [(row, layer.affine.weight * layer.affine.weight_gain) for row, layer in enumerate(layers)]
-
-    def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
-        return self.mapping.rows(z, c, self.num_ws, truncation, cutoff)
 
     def synthesize(
         self,

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from latentlayers.generators.base import Generator, Noise
 from latentlayers.generators.filtered import FilteredLReLU
-from latentlayers.generators.mapping import LabelMode, MappingNetwork
+from latentlayers.generators.mapping import LabelMode
 from latentlayers.generators.ops import LRELU_SLOPE, SQRT2, FullyConnected
 
 DEMODULATION_EPS = 1e-8
@@ -270,17 +270,9 @@ class StyleGAN3(Generator):
     config: StyleGAN3Config
 
     def __init__(self, cfg: StyleGAN3Config) -> None:
-        super().__init__()
-        self.config = cfg
-        self.resolution, self.z_dim, self.w_dim, self.c_dim = cfg.resolution, cfg.z_dim, cfg.w_dim, cfg.c_dim
-        self.num_ws = len(cfg.layers) + 2
-        self.mapping = MappingNetwork(cfg)
+        super().__init__(cfg, num_ws=len(cfg.layers) + 2)
         self.synthesis = SynthesisNetwork(cfg)
         self.requires_grad_(False).eval()
-
-    @property
-    def w_avg(self) -> Tensor:  # type: ignore[override]
-        return self.mapping.w_avg
 
     @property
     def transform(self) -> Tensor:
@@ -300,9 +292,6 @@ class StyleGAN3(Generator):
     def style_weights(self) -> list[tuple[int, Tensor]]:
         layers = self.synthesis.layers[:-1]
         return [(row, layer.affine.weight * layer.affine.weight_gain) for row, layer in enumerate(layers, 1)]
-
-    def map(self, z: Tensor, c: Tensor | None = None, truncation: float = 1.0, cutoff: int | None = None) -> Tensor:
-        return self.mapping.rows(z, c, self.num_ws, truncation, cutoff)
 
     def synthesize(
         self,
