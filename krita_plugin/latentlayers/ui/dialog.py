@@ -5,10 +5,8 @@ from __future__ import annotations
 from ..qt import Qt, QtWidgets
 from ..state.studio import Studio
 from ..values import Refused
-from .controls import Trouble
+from .controls import THUMBNAIL, Trouble
 from .pages import Page
-
-THUMBNAIL = 24
 
 
 class PageDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita

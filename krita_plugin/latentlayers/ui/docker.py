@@ -9,14 +9,13 @@ from ..state.studio import Studio
 from ..values import Refused
 from . import wording
 from .choices import PASTES, PRESETS, choice, select
-from .controls import Dot, Trouble, prose
+from .controls import THUMBNAIL, Dot, Trouble, prose
 from .history import History
 from .pages import PAGES, Page, raw_image
 from .preview import Preview
 from .tabs import IconTabs
 
 LOOK_EVERY_MS = 500  # Krita tells nobody when layers are renamed, moved or removed
-THUMBNAIL = 24
 COMPARED = 256
 PROGRESS_STEPS = 1000
 
