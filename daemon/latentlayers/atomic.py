@@ -25,9 +25,14 @@ _NEVER_SYNCHRONISED = {errno.EINVAL, errno.ENOTSUP, errno.EACCES}
 Failure = Callable[[Path, OSError], LatentLayersError]
 
 
+def no_room(error: OSError) -> bool:
+    """Whether a disk, a quota or a limit on file sizes is what stopped a write."""
+    return error.errno in _NO_ROOM
+
+
 def disk_full(path: Path, error: OSError) -> Exhausted | None:
     """DISK_FULL if that is why `path` could not be written."""
-    if error.errno not in _NO_ROOM:
+    if not no_room(error):
         return None
     return Exhausted(
         "DISK_FULL",

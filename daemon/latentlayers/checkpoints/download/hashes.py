@@ -6,8 +6,9 @@ import json
 from contextlib import suppress
 from pathlib import Path
 
+from latentlayers.atomic import write_atomic
 from latentlayers.checkpoints.download.address import shown
-from latentlayers.errors import PreconditionFailed
+from latentlayers.errors import LatentLayersError, PreconditionFailed
 
 
 class KnownHashes:
@@ -35,10 +36,8 @@ class KnownHashes:
         known = self._load()
         if known.get(address) == sha256:
             return False
-        temporary = self._path.with_suffix(".tmp")
-        with suppress(OSError):
-            temporary.write_text(json.dumps({**known, address: sha256}, indent=1))
-            temporary.replace(self._path)
+        with suppress(LatentLayersError):
+            write_atomic(self._path, json.dumps({**known, address: sha256}, indent=1).encode())
             return True
         return False
 

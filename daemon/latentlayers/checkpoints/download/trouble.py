@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import email.utils
-import errno
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,11 +13,11 @@ from pathlib import Path
 
 import httpx
 
+from latentlayers import atomic
 from latentlayers.errors import Exhausted, InvalidInput, LatentLayersError, NotFound, PreconditionFailed, Unavailable
 
 MOST_WAIT_S = 120.0  # a server that asks for more patience than this ends the download
 _PASSING = {408, 425, 429, 500, 502, 503, 504}
-_NO_ROOM = {errno.ENOSPC, errno.EFBIG, getattr(errno, "EDQUOT", errno.ENOSPC)}
 
 
 class TryAgain(Exception):
@@ -138,7 +137,7 @@ def disk(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
+        if atomic.no_room(error):
             raise no_room(folder) from error
         raise LatentLayersError(
             "LIBRARY_WRITE_FAILED", f"{folder} cannot be written to: {error.strerror}.", "Make it writable for you."
