@@ -181,5 +181,9 @@ class Discriminator(DiscriminatorTrunk):
             for finer in self.sides:
                 if finer <= side:
                     x = getattr(self, f"b{finer}")(x)
+        return self.judge(x, own_gradient=own_gradient)
+
+    def judge(self, x: Tensor, *, own_gradient: bool = False) -> Tensor:
+        """The head: the trunk's last tap [N, channels[4], 4, 4] -> logits [N, 1] float32."""
         x = self.conv(minibatch_std(x, own_gradient=own_gradient))
         return cast(Tensor, self.out(self.fc(x.float().flatten(1))))

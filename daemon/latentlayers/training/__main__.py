@@ -15,6 +15,7 @@ import typer
 from latentlayers.errors import InvalidInput, LatentLayersError
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
+from latentlayers.training.adopt import adopted_state, is_model
 from latentlayers.training.data import Portraits, Sampler, is_clean_photograph, load_portraits, sampling_weights
 from latentlayers.training.directions import learn_direction
 from latentlayers.training.export import DIRECTIONS_FILE, export_model, save_directions, trunk_of
@@ -45,6 +46,18 @@ def _open(folder: Path, device: str = "cpu") -> TrainState:
     return opener(folder, torch.device(device))
 
 
+def _open_small(folder: Path, data: Path, metadata: Path | None, balance: float, target: torch.device) -> TrainState:
+    """What to grow from: a run, or a model as it is shipped."""
+    if not is_model(folder):
+        return load_state(folder, target)
+
+    def reals(resolution: int) -> Sampler:
+        portraits = _load_clean(data, metadata, resolution)
+        return Sampler(portraits.images, sampling_weights(portraits, balance), (0,))
+
+    return adopted_state(folder, reals, target)
+
+
 def _load_clean(data: Path, metadata: Path | None, resolution: int) -> Portraits:
     portraits = load_portraits(data, metadata, resolution, is_clean_photograph if metadata else None)
     _say(f"{len(portraits)} pictures, {int(portraits.is_colour.sum())} of them in colour")
@@ -58,7 +71,7 @@ def train_command(
     metadata: Annotated[Path | None, typer.Option(help="CSV about the pictures; without it all are used.")] = None,
     resume: Annotated[bool, typer.Option(help="Go on from the state in --out.")] = False,
     seed_from: Annotated[Path | None, typer.Option(help="Start from the networks of this folder.")] = None,
-    grow_from: Annotated[Path | None, typer.Option(help="Start from this run, with larger networks.")] = None,
+    grow_from: Annotated[Path | None, typer.Option(help="Start from this run or model, with larger networks.")] = None,
     resolution: Annotated[int, typer.Option(help="Side of the pictures, for a start from nothing or larger.")] = 64,
     width: Annotated[
         int, typer.Option(help="Channels at 4 and 8 px, and of w; halved with every side from 16 on.")
@@ -80,6 +93,10 @@ def train_command(
     r1_gamma: float = TrainSettings.r1_gamma,
     ada_target: float = TrainSettings.ada_target,
     balance: float = TrainSettings.balance,
+    reconstruct: Annotated[float, typer.Option(help="Share of the fakes that are to be training pictures.")] = 0.0,
+    reconstruct_weight: float = TrainSettings.reconstruct_weight,
+    window: int = TrainSettings.window,
+    visits: float = TrainSettings.visits,
     grow: Annotated[str, typer.Option(help="Thousands of pictures after which the side doubles, e.g. 60,260.")] = "",
     seed: int = TrainSettings.seed,
 ) -> None:
@@ -92,6 +109,10 @@ def train_command(
         r1_gamma=r1_gamma,
         ada_target=ada_target,
         balance=balance,
+        reconstruct=reconstruct,
+        reconstruct_weight=reconstruct_weight,
+        window=window,
+        visits=visits,
         grow_kimg=tuple(float(part) for part in grow.split(",") if part),
         seed=seed,
     )
@@ -108,7 +129,7 @@ def train_command(
         config = replace(config, w_dim=w_dim or width, channels=_by_side(channels) or config.channels)
         judge = replace(judge, channels=_by_side(judge_channels) or judge.channels)
         if grow_from is not None:
-            small = load_state(grow_from, target)
+            small = _open_small(grow_from, data, metadata, balance, target)
             kept, kept_judge = small.generator.config, small.discriminator.config
             config = replace(kept, resolution=resolution, w_dim=config.w_dim, channels=config.channels)
             state = widened_state(small, config, replace(judge, head_features=kept_judge.head_features), seed)

@@ -14,7 +14,7 @@ LOG_FILE = "progress.jsonl"
 
 
 def _mean(values: list[float]) -> float | None:
-    return round(sum(values) / len(values), 3) if values else None
+    return round(sum(values) / len(values), 4) if values else None
 
 
 class ProgressLog:
@@ -45,6 +45,7 @@ class ProgressLog:
             "real_sign": round(counters.real_sign, 3),
             "augment": round(counters.augment, 4),
             "r1_penalty": _mean([s.penalty for s in self._stats if s.penalty is not None]),
+            "error": _mean([s.error for s in self._stats if s.error is not None]),
             "rate": round(rate, 6),
             "seconds_left": round(seconds_left),
         }
@@ -52,6 +53,7 @@ class ProgressLog:
             file.write(json.dumps(line) + "\n")
         self._show(
             "{time} {kimg} kimg {side} px {images_per_second} img/s  D fake {fake_logit} real {real_logit} "
-            "sign {real_sign}  augment {augment}  R1 {r1_penalty}  rate {rate}  {seconds_left} s left".format(**line)
+            "sign {real_sign}  augment {augment}  R1 {r1_penalty}  error {error}  "
+            "rate {rate}  {seconds_left} s left".format(**line)
         )
         self._stats, self._since, self._images = [], time.monotonic(), 0

@@ -30,6 +30,9 @@ class TrainSettings:
         ada_kimg: thousands of pictures for the augmentation probability to move by 1.
         ada_max: its upper bound; from about 0.8 on augmentations leak into the samples (Karras et al. 2020).
         balance: 0 draws pictures uniformly, 1 draws every group (colour x sex) equally often, 0.5 is half-way.
+        reconstruct: share of each batch whose fakes are reconstructions of its pictures (`codebook`); 0: none.
+        reconstruct_weight: of their error, beside the adversarial loss.
+        window, visits: how many pictures have their turn at a time, and how often each is visited.
         grow_kimg: thousands of pictures after which the side doubles; (60, 260) trains 16, 32, then 64 px.
         seed: of every random choice. A resumed run does not repeat an uninterrupted one bit by bit.
     """
@@ -52,6 +55,10 @@ class TrainSettings:
     ada_kimg: float = 100.0
     ada_max: float = 0.7
     balance: float = 0.5
+    reconstruct: float = 0.0
+    reconstruct_weight: float = 1.0
+    window: int = 128
+    visits: float = 40.0
     grow_kimg: tuple[float, ...] = ()
     seed: int = 1
 

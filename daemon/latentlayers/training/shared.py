@@ -16,6 +16,7 @@ from torch import multiprocessing as mp
 from latentlayers.errors import Unavailable
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
+from latentlayers.training.codebook import first_codes, w_deviation
 from latentlayers.training.flat import flatten_parameters
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.state import Counters, TrainState
@@ -57,6 +58,8 @@ class Common:
         generator, average, discriminator: flat parameter vectors.
         generator_moment, discriminator_moment: Adam's second moments.
         gradients: per process, one flat vector for the generator and one for the discriminator.
+        codes: [N, num_ws, w_dim], the training pictures' codes; empty without reconstruction.
+        centre, deviation: of w when this invocation began.
         signs: [processes], latest mean sign of D on real pictures.
         progress: [1], share of the planned time that is over, as the first process reads it.
         stop: [1], 1 once the first process has begun the last step.
@@ -75,6 +78,9 @@ class Common:
     generator_moment: Tensor
     discriminator_moment: Tensor
     gradients: list[tuple[Tensor, Tensor]]
+    codes: Tensor
+    centre: Tensor
+    deviation: float
     signs: Tensor
     progress: Tensor
     stop: Tensor
@@ -127,9 +133,22 @@ def share(
             (placed(torch.zeros_like(generator)), placed(torch.zeros_like(discriminator)))
             for _ in range(plan.processes)
         ],
+        codes=placed(_codes(state, settings, images)),
+        centre=state.average.w_avg.clone(),
+        deviation=w_deviation(state.average),
         signs=placed(torch.zeros(plan.processes)),
         progress=placed(torch.zeros(1)),
         stop=placed(torch.zeros(1)),
         begin=Counters(**vars(state.counters)),
         barrier=mp.get_context("spawn").Barrier(plan.processes) if plan.processes > 1 else None,
     )
+
+
+def _codes(state: TrainState, settings: TrainSettings, images: Tensor) -> Tensor:
+    """The run's codes, or first ones if it has none for these pictures; `state` gets them too."""
+    if not settings.reconstruct:
+        return torch.zeros(0)
+    wanted = (len(images), state.average.num_ws, state.average.w_dim)
+    if state.codes is None or state.codes.shape != wanted:
+        state.codes = first_codes(state.average, images)
+    return state.codes

@@ -47,7 +47,10 @@ class Counters:
 
 @dataclass
 class TrainState:
-    """Both networks, the averaged generator, and Adam's second moments (one flat vector per network)."""
+    """Both networks, the averaged generator, and Adam's second moments (one flat vector per network).
+
+    `codes` [N, num_ws, w_dim] float32 are the training pictures' codes, in a run that reconstructs.
+    """
 
     generator: StyleGAN2
     average: StyleGAN2
@@ -55,6 +58,7 @@ class TrainState:
     generator_moment: Tensor
     discriminator_moment: Tensor
     counters: Counters
+    codes: Tensor | None = None
 
 
 def _trainable(module: M, device: torch.device) -> M:
@@ -93,6 +97,8 @@ def save_state(state: TrainState, settings: TrainSettings, folder: Path) -> Path
     for prefix in ("generator", "average", "discriminator"):
         named = getattr(state, prefix).state_dict()
         tensors |= {f"{prefix}.{name}": value.detach().cpu() for name, value in named.items()}
+    if state.codes is not None:
+        tensors["codes"] = state.codes.half()  # the next visit moves them by more than the rounding
     header = {
         "format": FORMAT,
         "generator": json.dumps(state.generator.config.to_json()),
@@ -129,6 +135,7 @@ def load_state(folder: Path, device: torch.device) -> TrainState:
         state.generator_moment.copy_(tensors["moment.generator"])
         state.discriminator_moment.copy_(tensors["moment.discriminator"])
         state.counters = Counters(**json.loads(header["counters"]))
+        state.codes = tensors["codes"].cpu().float() if "codes" in tensors else None
     except (SafetensorError, KeyError, TypeError, ValueError, RuntimeError) as error:
         raise CorruptCheckpoint(
             "FILE_CORRUPT",

@@ -11,17 +11,20 @@ from torch import Tensor
 from latentlayers.generators.discriminator import Discriminator
 from latentlayers.generators.stylegan2 import StyleGAN2
 from latentlayers.training.augment import augment
+from latentlayers.training.codebook import Codes, prior_slope, reconstruction_slope
 from latentlayers.training.settings import TrainSettings
 
 
 @dataclass(frozen=True)
 class StepStats:
-    """What one step saw: mean logits, the mean sign of the real ones, and the R1 penalty where it was computed."""
+    """What one step saw: mean logits, the mean sign of the real ones, the R1 penalty and the
+    reconstructions' squared error, where they were computed."""
 
     fake_logit: float
     real_logit: float
     real_sign: float
     penalty: float | None
+    error: float | None = None
 
 
 def mixed_latents(generator: StyleGAN2, count: int, probability: float, device: torch.device) -> Tensor:
@@ -43,6 +46,7 @@ def accumulate_gradients(
     augment_probability: float,
     penalise: bool,
     dtype: torch.dtype,
+    codes: Codes | None = None,
 ) -> StepStats:
     """Add the gradients of both networks' losses to their parameters' `.grad`.
 
@@ -53,25 +57,39 @@ def accumulate_gradients(
     Both networks step at once, from one pass over the fakes: since d softplus(-l)/dl = -exp(-l) d softplus(l)/dl, G's
     gradient with respect to each fake picture is D's, times -exp(-l) of its own logit l. That needs logits
     which depend on their own picture only, hence `own_gradient`.
+
+    With `codes`, the last m fakes are drawn from them, and G and the codes also descend on their error.
     """
     count, side = reals.shape[0], reals.shape[-1]
 
-    ws = mixed_latents(generator, count, settings.style_mixing, reals.device)
+    known = 0 if codes is None else len(codes.ws)
+    ws = mixed_latents(generator, count - known, settings.style_mixing, reals.device)
+    if codes is not None:
+        ws = torch.cat([ws, codes.ws])
     fakes = generator.synthesize(ws, noise="random", resolution=side, dtype=dtype)
     seen = fakes.detach().requires_grad_(True)
     fake_logits: Tensor = discriminator(augment(seen, augment_probability), dtype, own_gradient=True)
     torch.autograd.backward(F.softplus(fake_logits).sum() / settings.batch)
     assert seen.grad is not None
     flip = -torch.exp(-fake_logits.detach().clamp(-8, 8))
-    torch.autograd.backward(fakes, seen.grad * flip[:, :, None, None])
+    slope = seen.grad * flip[:, :, None, None]
+    error: float | None = None
+    if codes is not None:
+        closer, error = reconstruction_slope(fakes[-known:], reals[:known], discriminator, dtype)
+        slope[-known:] += closer * (settings.reconstruct_weight / settings.batch)
+    torch.autograd.backward(fakes, slope)
+    if codes is not None:
+        assert codes.ws.grad is not None
+        pull = prior_slope(codes.ws.detach(), codes.centre, codes.deviation)
+        codes.ws.grad += pull * (settings.reconstruct_weight / settings.batch)
 
     shown = augment(reals, augment_probability).requires_grad_(penalise)
     real_logits: Tensor = discriminator(shown, dtype)
     loss = F.softplus(-real_logits).sum() / settings.batch
     penalty: float | None = None
     if penalise:
-        (slope,) = torch.autograd.grad(real_logits.sum(), shown, create_graph=True)
-        squared = slope.square().sum(dim=(1, 2, 3))
+        (steepness,) = torch.autograd.grad(real_logits.sum(), shown, create_graph=True)
+        squared = steepness.square().sum(dim=(1, 2, 3))
         gamma = settings.r1_gamma * (side / generator.resolution) ** 2
         loss = loss + squared.sum() / settings.batch * (gamma / 2 * settings.r1_every)
         penalty = float(squared.detach().mean())
@@ -81,4 +99,5 @@ def accumulate_gradients(
         real_logit=float(real_logits.detach().mean()),
         real_sign=float(real_logits.detach().sign().mean()),
         penalty=penalty,
+        error=error,
     )

@@ -14,8 +14,10 @@ from torch import Tensor
 
 from latentlayers.generators.discriminator import Discriminator
 from latentlayers.generators.stylegan2 import StyleGAN2
+from latentlayers.training.codebook import Turn, Window
 from latentlayers.training.data import Sampler
 from latentlayers.training.flat import adam_step, bind_gradients, bind_parameters
+from latentlayers.training.grids import to_signed
 from latentlayers.training.growth import open_discriminator_stem, open_generator_side
 from latentlayers.training.shared import Common
 from latentlayers.training.state import Counters, TrainState
@@ -49,6 +51,8 @@ class Worker:
         seed = (common.settings.seed, rank, self.counters.steps)
         torch.manual_seed(int(np.random.default_rng(seed).integers(2**63)))
         self.sampler = Sampler(common.images, common.weights, seed)
+        self.window = Window.over(common.weights, common.settings.window, common.settings.visits, common.settings.seed)
+        self.random = np.random.default_rng((*seed, 1))
         self.rates = (0.0, 0.0)
         self.stopping = False
 
@@ -62,15 +66,19 @@ class Worker:
         common, settings, counters, side = self.common, self.common.settings, self.counters, self.side
         for gradient in common.gradients[self.rank]:
             gradient.zero_()
+        turn = self._turn()
         stats = accumulate_gradients(
             self.generator,
             self.discriminator,
-            self._reals(side),
+            self._reals(side, turn),
             settings,
             augment_probability=counters.augment,
             penalise=counters.steps % settings.r1_every == 0,
             dtype=common.plan.dtype,
+            codes=turn.codes if turn else None,
         )
+        if turn:
+            turn.write(common.codes)
         common.signs[self.rank] = stats.real_sign
         common.meet()
         self._update_slice()
@@ -84,9 +92,23 @@ class Worker:
             self._open(self.side)
         return stats
 
-    def _reals(self, side: int) -> Tensor:
-        common = self.common
-        reals = self.sampler.draw(common.settings.batch // common.plan.processes, torch.device(common.plan.device))
+    def _turn(self) -> Turn | None:
+        """The pictures that this process's share of the batch begins with, as they are to be reconstructed."""
+        common, share = self.common, self.common.settings.batch // self.common.plan.processes
+        count = round(share * common.settings.reconstruct)
+        if not count:
+            return None
+        visited = int(self.counters.images * common.settings.reconstruct)
+        return Turn.of(self.window.pick(visited, count, self.random), common.codes, common.centre, common.deviation)
+
+    def _reals(self, side: int, turn: Turn | None) -> Tensor:
+        common, share = self.common, self.common.settings.batch // self.common.plan.processes
+        device = torch.device(common.plan.device)
+        if turn is None:
+            reals = self.sampler.draw(share, device)
+        else:
+            first = to_signed(common.images[turn.pictures].to(device))
+            reals = torch.cat([first, self.sampler.draw(share - len(first), device)])
         return reals if side == reals.shape[-1] else F.avg_pool2d(reals, reals.shape[-1] // side)
 
     @torch.no_grad()
