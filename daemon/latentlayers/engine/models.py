@@ -13,6 +13,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
+from latentlayers.checkpoints.manifest import verify_manifest
 from latentlayers.checkpoints.native import load_generator_native
 from latentlayers.checkpoints.vgg16 import find_vgg16, load_vgg16
 from latentlayers.editing.directions import METHODS, ganspace, parse_direction, sefa
@@ -22,7 +23,7 @@ from latentlayers.errors import CorruptCheckpoint, NotFound, Unavailable
 from latentlayers.generators import Generator
 from latentlayers.inversion.features import FeatureNetwork, PixelPyramid, VGG16Features, load_features
 from latentlayers.library.conversions import STILL_S
-from latentlayers.library.models import ModelEntry, ModelStore
+from latentlayers.library.models import GENERATOR, ModelEntry, ModelStore
 
 log = logging.getLogger(__name__)
 
@@ -158,6 +159,8 @@ class ModelCache:
                 f"The model {entry.name} cannot be used: {entry.problem}",
                 "Add it again with `latentlayers models add`, or remove it.",
             )
+        if entry.path.name == GENERATOR:
+            verify_manifest(entry.path.parent)
         generator = load_generator_native(entry.path)[0].to(self._device)
         features = self._features(entry).to(self._device)
         calibrations = self._store.calibrations_folder

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +14,7 @@ import typer
 from latentlayers.errors import InvalidInput, LatentLayersError
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
-from latentlayers.training.adopt import adopted_state, is_model
+from latentlayers.training.adopt import adopted_state, is_model, networks_of
 from latentlayers.training.data import Portraits, Sampler, is_clean_photograph, load_portraits, sampling_weights
 from latentlayers.training.directions import learn_direction
 from latentlayers.training.export import DIRECTIONS_FILE, export_model, save_directions, trunk_of
@@ -212,43 +211,44 @@ def directions_command(
 
 @app.command("report")
 def report_command(
-    run: Run,
+    run: Annotated[Path, typer.Option(help="Folder of a run, a model or a seed.")],
     data: Data,
     metadata: Metadata,
     dev: Annotated[Path, typer.Option(help="Zip of pictures of other people.")],
     out: Out,
-    baseline: Annotated[Path | None, typer.Option(help="A second run or seed to measure likewise.")] = None,
+    baseline: Annotated[Path | None, typer.Option(help="A second one to measure likewise.")] = None,
     samples: int = 2000,
-    reconstructions: int = 40,
-    steps: int = 150,
+    reconstructions: int = 24,
 ) -> None:
     """Write report.json and sheets. nearest.png and reconstruction.png show real people: do not publish them."""
-    state = _open(run)
-    train_set = _load_clean(data, metadata, state.generator.resolution)
-    dev_set = load_portraits(dev, metadata, state.generator.resolution)
-    # The trunk that measures is the baseline's, so that a run is not judged by the network it was trained against.
-    reference = _open(baseline) if baseline is not None else state
+    folders = {"final": run} | ({"baseline": baseline} if baseline is not None else {})
+    models = {name: networks_of(folder) for name, folder in folders.items()}
+    side = max(generator.resolution for generator, _, _ in models.values())
+    train_set = _load_clean(data, metadata, side)
+    dev_set = load_portraits(dev, metadata, side)
     weights = sampling_weights(train_set, TrainSettings.balance)
-    as_trained = Sampler(train_set.images, weights, (0,)).draw(2 * samples, torch.device("cpu"))
-    yardstick = Yardstick(trunk_of(reference), {"train": as_trained, "dev": to_signed(dev_set.images)})
-    models = {"final": state} | ({"baseline": reference} if baseline is not None else {})
-    figures = {
-        name: report(
-            model.average,
-            trunk_of(model),
+    yardstick = Yardstick(
+        # Both trunks, as each favours the generator that was trained against it.
+        {f"features of the {name} trunk": trunk for name, (_, trunk, _) in models.items()},
+        Sampler(train_set.images, weights, (0,)).draw(2 * samples, torch.device("cpu")),
+        to_signed(train_set.images),
+        to_signed(dev_set.images),
+    )
+    figures = {}
+    for name, (generator, trunk, kimg) in models.items():
+        _say(f"measuring {folders[name]}")
+        figures[name] = {"kimg": kimg} | report(
+            generator,
+            trunk,
             yardstick,
             train_set,
             dev_set,
             out / name,
             samples=samples,
             reconstructions=reconstructions,
-            steps=steps,
         )
-        | {"kimg": round(model.counters.images / 1000, 1)}
-        for name, model in models.items()
-    }
     text = json.dumps(figures, indent=2)
-    (out / "report.json").write_text(text + os.linesep, encoding="utf-8")
+    (out / "report.json").write_text(text + "\n", encoding="utf-8")
     _say(text)
 
 

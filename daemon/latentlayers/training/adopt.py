@@ -10,11 +10,13 @@ import torch.nn.functional as F
 
 from latentlayers.checkpoints import load_generator
 from latentlayers.errors import NotFound, UnsupportedCheckpoint
+from latentlayers.generators.base import Generator
+from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.generators.stylegan2 import StyleGAN2
 from latentlayers.inversion.features import TrunkFeatures, load_features
 from latentlayers.training.data import Sampler
-from latentlayers.training.export import FEATURES_FILE, GENERATOR_FILE
-from latentlayers.training.state import TrainState, new_state
+from latentlayers.training.export import FEATURES_FILE, GENERATOR_FILE, trunk_of
+from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, seed_state
 from latentlayers.training.step import mixed_latents
 
 HEAD_RATE = 0.002
@@ -23,6 +25,21 @@ HEAD_RATE = 0.002
 def is_model(folder: Path) -> bool:
     """True if the folder holds a model's files rather than a run's or a seed's."""
     return (folder / GENERATOR_FILE).is_file()
+
+
+def networks_of(folder: Path) -> tuple[Generator, DiscriminatorTrunk, float]:
+    """What can be measured of a model, a run or a seed: its averaged generator, its trunk, calibrated, and how many
+    thousand pictures it was shown (0 if the folder does not say).
+
+    Raises:
+        NotFound, CorruptCheckpoint, UnsupportedCheckpoint: the folder holds none of the three.
+    """
+    if is_model(folder):
+        generator, trunk = _read(folder)
+        return generator, trunk, 0.0
+    opener = load_state if (folder / STATE_FILE).exists() else seed_state
+    state = opener(folder, torch.device("cpu"))
+    return state.average, trunk_of(state), round(state.counters.images / 1000, 1)
 
 
 def adopted_state(
@@ -37,6 +54,16 @@ def adopted_state(
         NotFound: MODEL_UNKNOWN if the folder lacks one of the files.
         UnsupportedCheckpoint: MODEL_UNSUPPORTED if they are not a StyleGAN2 and a discriminator's trunk.
     """
+    drawing, trunk = _read(folder)
+    state = new_state(drawing.config, trunk.config, seed=0, device=device)
+    for generator in (state.generator, state.average):
+        generator.load_state_dict(drawing.state_dict())
+    state.discriminator.load_state_dict(trunk.state_dict(), strict=False)
+    _fit_head(state, reals(drawing.resolution), steps, batch)
+    return state
+
+
+def _read(folder: Path) -> tuple[StyleGAN2, DiscriminatorTrunk]:
     if not (folder / FEATURES_FILE).is_file():
         raise NotFound("MODEL_UNKNOWN", f"{folder} holds no {FEATURES_FILE}.", "Give the folder of an exported model.")
     drawing, seeing = load_generator(folder / GENERATOR_FILE), load_features(folder / FEATURES_FILE)
@@ -46,12 +73,7 @@ def adopted_state(
             f"{folder} holds no StyleGAN2 with the trunk of its discriminator.",
             "Give the folder of a model that latentlayers.training has exported.",
         )
-    state = new_state(drawing.config, seeing.trunk.config, seed=0, device=device)
-    for generator in (state.generator, state.average):
-        generator.load_state_dict(drawing.state_dict())
-    state.discriminator.load_state_dict(seeing.trunk.state_dict(), strict=False)
-    _fit_head(state, reals(drawing.resolution), steps, batch)
-    return state
+    return drawing, seeing.trunk
 
 
 def _fit_head(state: TrainState, reals: Sampler, steps: int, batch: int) -> None:

@@ -40,13 +40,21 @@ def save_png(picture: Image.Image, path: Path) -> None:
 
 @torch.no_grad()
 def sample_grid(
-    generator: Generator, truncation: float, *, columns: int = 8, count: int = 64, side: int | None = None
+    generator: Generator,
+    truncation: float,
+    *,
+    columns: int = 8,
+    count: int = 64,
+    side: int | None = None,
+    scale: int = 2,
 ) -> Image.Image:
     """The same `count` latents each time, so that sheets of one run can be compared."""
     random = torch.Generator().manual_seed(GRID_SEED)
     z = torch.randn(count, generator.z_dim, generator=random).to(generator.w_avg.device)
     ws = generator.map(z, truncation=truncation)
-    return tile(torch.cat([generator.synthesize(part, resolution=side) for part in torch.split(ws, 16)]), columns)
+    return tile(
+        torch.cat([generator.synthesize(part, resolution=side) for part in torch.split(ws, 16)]), columns, scale
+    )
 
 
 @torch.no_grad()

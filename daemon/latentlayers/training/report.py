@@ -13,12 +13,17 @@ from torch import Tensor
 
 from latentlayers.generators.base import Generator
 from latentlayers.generators.discriminator import DiscriminatorTrunk
+from latentlayers.inversion import embed
+from latentlayers.inversion.features import TrunkFeatures
+from latentlayers.inversion.presets import FAST
 from latentlayers.training.data import Portraits
-from latentlayers.training.embed import embed, psnr
 from latentlayers.training.grids import draw_samples, sample_grid, save_png, tile, to_signed
+from latentlayers.training.manifold import overlap
+from latentlayers.training.smoothness import far_morph, path_length
 
 PIXEL_COMPONENTS = 192
 SHEET_PAIRS = 32
+COMPARED_SIDES = (64, 128)
 
 
 def frechet_distance(a: Tensor, b: Tensor) -> float:
@@ -48,40 +53,61 @@ def shrink(images: Tensor, side: int) -> Tensor:
     return F.adaptive_avg_pool2d(images, side)
 
 
-class Yardstick:
-    """Frechet distances of drawn pictures to sets of real ones, in two spaces.
+def resized(images: Tensor, side: int) -> Tensor:
+    """[N, 3, R, R] -> [N, 3, side, side]: mean over areas, or bicubic if it enlarges."""
+    if images.shape[-1] < side:
+        return F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)
+    return F.interpolate(images, size=(side, side), mode="area")
 
-    "features": pooled features of a fixed trunk, each divided by its standard deviation over the first set.
-    "pixels_32": the leading principal components of the first set's pixels at 32 px.
+
+class Yardstick:
+    """How like real pictures drawn ones are, in several spaces; the same object for all models that are compared.
+
+    "pixels_32": the leading principal components of the real pictures' pixels at 32 px. And for every trunk, under its
+    name, its pooled features, each divided by its standard deviation over the real pictures.
 
     Args:
-        references: real pictures [n, 3, R, R] in [-1, 1] by the set's name.
+        trunks: perceptual networks by name; pictures are resized to what each was made for.
+        shown: real pictures [n, 3, R, R] in [-1, 1] as training showed them.
+        train, dev: every training picture once, and every picture of other people.
     """
 
-    def __init__(self, trunk: DiscriminatorTrunk, references: Mapping[str, Tensor]) -> None:
-        self._trunk = trunk
-        first = next(iter(references.values()))
-        self._deviation = pooled_features(trunk, first).std(dim=0).clamp_min(1e-6)
-        pixels = shrink(first, 32).flatten(1)
+    def __init__(self, trunks: Mapping[str, DiscriminatorTrunk], shown: Tensor, train: Tensor, dev: Tensor) -> None:
+        self._trunks = trunks
+        self._deviations = {
+            name: pooled_features(trunk, resized(shown, trunk.config.resolution)).std(dim=0).clamp_min(1e-6)
+            for name, trunk in trunks.items()
+        }
+        pixels = shrink(shown, 32).flatten(1)
         self._mean = pixels.mean(dim=0)
         torch.manual_seed(0)  # pca_lowrank draws its start
         count = min(PIXEL_COMPONENTS, len(pixels) - 1)
         self._components = torch.pca_lowrank(pixels - self._mean, q=count, center=False)[2]
-        self._references = {name: self._coordinates(images) for name, images in references.items()}
+        self._known = {name: self._coordinates(x) for name, x in (("shown", shown), ("train", train), ("dev", dev))}
 
     def _coordinates(self, images: Tensor) -> dict[str, Tensor]:
-        return {
-            "features": pooled_features(self._trunk, images) / self._deviation,
-            "pixels_32": (shrink(images, 32).flatten(1) - self._mean) @ self._components,
-        }
+        spaces = {"pixels_32": (shrink(images, 32).flatten(1) - self._mean) @ self._components}
+        for name, trunk in self._trunks.items():
+            spaces[name] = pooled_features(trunk, resized(images, trunk.config.resolution)) / self._deviations[name]
+        return spaces
 
-    def distances(self, images: Tensor) -> dict[str, dict[str, float]]:
-        """Per reference set and space. To compare models, draw the same number of pictures from each."""
-        drawn = self._coordinates(images)
-        return {
-            name: {space: round(frechet_distance(drawn[space], rows), 2) for space, rows in known.items()}
-            for name, known in self._references.items()
-        }
+    def distances(self, images: Tensor) -> dict[str, dict[str, Any]]:
+        """Per space: Frechet distances to what training showed and to dev, precision and recall for train.
+
+        All of them depend on the number of pictures: draw the same from each model.
+        """
+        figures = {}
+        for space, drawn in self._coordinates(images).items():
+            train = self._known["train"][space]
+            count = min(len(train), len(drawn))
+            common = overlap(train[:count], drawn[:count])
+            figures[space] = {
+                "frechet_train": round(frechet_distance(drawn, self._known["shown"][space]), 2),
+                "frechet_dev": round(frechet_distance(drawn, self._known["dev"][space]), 2),
+                "precision": common.precision,
+                "recall": common.recall,
+            }
+        return figures
 
 
 @dataclass(frozen=True)
@@ -129,24 +155,44 @@ def copying(samples: Tensor, train: Tensor, dev: Tensor, folder: Path) -> dict[s
 
 
 def reconstruction(
-    generator: Generator, trunk: DiscriminatorTrunk, dev: Portraits, count: int, steps: int, folder: Path
+    generator: Generator, trunk: DiscriminatorTrunk, dev: Portraits, count: int, folder: Path
 ) -> dict[str, Any]:
-    """PSNR of `count` evenly chosen portraits embedded by `training.embed`; reconstruction.png pairs them."""
-    chosen = torch.linspace(0, len(dev) - 1, count).long()
+    """PSNR of evenly chosen portraits, half in colour and half mono, embedded as painters do, with the preset "fast".
+
+    Measured at `COMPARED_SIDES`, whatever the generator's side, so that models of two sizes can be compared;
+    reconstruction.png pairs portraits and pictures, and shows real people.
+    """
+    colour = torch.from_numpy(dev.is_colour)
+    halves = [torch.nonzero(group)[:, 0] for group in (colour, ~colour)]
+    chosen = torch.cat([half[torch.linspace(0, len(half) - 1, count // 2).long()] for half in halves if len(half)])
     images = to_signed(dev.images[chosen])
-    ws = embed(generator, trunk, images, steps=steps)
+    targets = resized(images, generator.resolution)
+    features = TrunkFeatures(trunk)
+    codes = torch.stack([embed(generator, target, None, FAST, features).ws for target in targets])
     with torch.no_grad():
-        drawn = torch.cat([generator.synthesize(part) for part in torch.split(ws, 16)])
-    save_png(tile(_pairs_sheet(images[:SHEET_PAIRS], drawn[:SHEET_PAIRS], 8), columns=8), folder / "reconstruction.png")
-    decibels, colour = psnr(drawn, images), torch.from_numpy(dev.is_colour)[chosen]
-    return {
-        "count": count,
-        "steps": steps,
-        "psnr_mean": round(float(decibels.mean()), 2),
-        "psnr_colour": round(float(decibels[colour].mean()), 2),
-        "psnr_mono": round(float(decibels[~colour].mean()), 2),
-        "psnr_worst": round(float(decibels.min()), 2),
-    }
+        drawn = torch.cat([generator.synthesize(part) for part in torch.split(codes, 16)]).clamp(-1, 1)
+    pairs = _pairs_sheet(targets[:SHEET_PAIRS], drawn[:SHEET_PAIRS], 8)
+    save_png(tile(pairs, columns=8), folder / "reconstruction.png")
+    figures: dict[str, Any] = {"count": len(chosen), "preset": FAST.name}
+    for side in COMPARED_SIDES:
+        decibels = psnr(resized(drawn, side), resized(images, side))
+        figures[f"psnr_{side}px"] = {
+            "median": _median(decibels),
+            "median_colour": _median(decibels[colour[chosen]]),
+            "median_mono": _median(decibels[~colour[chosen]]),
+            "worst": round(float(decibels.min()), 2),
+        }
+    return figures
+
+
+def psnr(drawn: Tensor, images: Tensor) -> Tensor:
+    """[N] decibels between pictures [N, 3, R, R] in [-1, 1]."""
+    error = (drawn - images).square().mean(dim=(1, 2, 3))
+    return 10 * torch.log10(4 / error.clamp_min(1e-10))
+
+
+def _median(values: Tensor) -> float | None:
+    return round(float(values.median()), 2) if len(values) else None
 
 
 def report(
@@ -158,21 +204,25 @@ def report(
     folder: Path,
     *,
     samples: int = 2000,
-    reconstructions: int = 40,
-    steps: int = 150,
+    reconstructions: int = 24,
 ) -> dict[str, Any]:
     """All figures of one model as a JSON-ready dict, and its sheets in `folder`.
 
     Args:
-        trunk: features for embedding: the model's own.
+        trunk: features for embedding and for smoothness: the model's own.
         yardstick: the same for all models that are to be compared.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for truncation in (0.7, 1.0):
-        save_png(sample_grid(generator, truncation), folder / f"samples-{truncation}.png")
+        sheet = sample_grid(generator, truncation, columns=10, count=100, scale=1)
+        save_png(sheet, folder / f"samples-{truncation}.png")
     drawn = draw_samples(generator, samples)
+    morph, evenness = far_morph(generator, trunk)
+    save_png(morph, folder / "morph.png")
     return {
-        "frechet": yardstick.distances(drawn),
+        "likeness_to_data": yardstick.distances(drawn),
         "copying": copying(drawn, to_signed(train.images), to_signed(dev.images), folder),
-        "reconstruction": reconstruction(generator, trunk, dev, reconstructions, steps, folder),
+        "path_length": path_length(generator, trunk),
+        "morph_evenness": evenness,
+        "reconstruction": reconstruction(generator, trunk, dev, reconstructions, folder),
     }

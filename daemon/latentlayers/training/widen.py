@@ -17,12 +17,12 @@ from latentlayers.errors import InvalidInput
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
 from latentlayers.training.data import Sampler
-from latentlayers.training.grids import measure_w_avg
+from latentlayers.training.grids import draw_samples, measure_w_avg
 from latentlayers.training.growth import open_generator_side
 from latentlayers.training.state import TrainState, new_state
-from latentlayers.training.step import mixed_latents
 
 ENTRY_RATE = 0.02
+FAKES = 128
 
 
 @torch.no_grad()
@@ -104,10 +104,11 @@ def fit_entry(small: TrainState, state: TrainState, reals: Sampler, *, steps: in
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
     device = state.average.w_avg.device
     misses: list[float] = []
+    fakes = draw_samples(state.average, FAKES)
     for _ in range(steps):
         with torch.no_grad():
-            fakes = state.average.synthesize(mixed_latents(state.average, batch // 2, 0.0, device), noise="random")
-            images = torch.cat([reals.draw(batch // 2, device), fakes])
+            drawn = fakes[torch.randint(len(fakes), [batch // 2])]
+            images = torch.cat([reals.draw(batch // 2, device), drawn])
             wanted: Tensor = stem(F.pixel_unshuffle(F.avg_pool2d(images, scale), 2))
         seen = entry(F.pixel_unshuffle(images, 2))[:, : wanted.shape[1]]
         miss = (seen - wanted).square().mean() / wanted.var()
