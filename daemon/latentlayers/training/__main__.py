@@ -15,6 +15,7 @@ from latentlayers.errors import InvalidInput, LatentLayersError
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
 from latentlayers.training.adopt import adopted_state, is_model, networks_of
+from latentlayers.training.curves import draw_curves, read_log
 from latentlayers.training.data import Portraits, Sampler, is_clean_photograph, load_portraits, sampling_weights
 from latentlayers.training.directions import learn_direction
 from latentlayers.training.export import DIRECTIONS_FILE, export_model, save_directions, trunk_of
@@ -250,6 +251,15 @@ def report_command(
     text = json.dumps(figures, indent=2)
     (out / "report.json").write_text(text + "\n", encoding="utf-8")
     _say(text)
+
+
+@app.command("curves")
+def curves_command(
+    run: Annotated[Path, typer.Option(help="Folder of a run.")],
+    out: Annotated[Path, typer.Option(help="PNG or SVG file to write.")],
+) -> None:
+    """Draw the curves of a run's log. Needs the extra `train`."""
+    draw_curves(read_log(run), out)
 
 
 def main() -> int:
