@@ -77,6 +77,7 @@ def train_command(
         int, typer.Option(help="Channels at 4 and 8 px, and of w; halved with every side from 16 on.")
     ] = 256,
     w_dim: Annotated[int | None, typer.Option(help="Width of w, if not --width.")] = None,
+    z_dim: Annotated[int | None, typer.Option(help="Of z, for a start from something smaller.")] = None,
     channels: Annotated[str, typer.Option(help="Generator's widths at 4, 8, 16, … px, if not by --width.")] = "",
     judge_channels: Annotated[str, typer.Option(help="Discriminator's, up to half the side.")] = "",
     minutes: Annotated[float, typer.Option(help="Wall time; the learning rates' decay is planned against it.")] = 60.0,
@@ -131,7 +132,13 @@ def train_command(
         if grow_from is not None:
             small = _open_small(grow_from, data, metadata, balance, target)
             kept, kept_judge = small.generator.config, small.discriminator.config
-            config = replace(kept, resolution=resolution, w_dim=config.w_dim, channels=config.channels)
+            config = replace(
+                kept,
+                resolution=resolution,
+                z_dim=z_dim or kept.z_dim,
+                w_dim=config.w_dim,
+                channels=config.channels,
+            )
             state = widened_state(small, config, replace(judge, head_features=kept_judge.head_features), seed)
         else:
             state = new_state(config, judge, seed, target)

@@ -16,10 +16,11 @@ from latentlayers.generators.stylegan2 import StyleGAN2
 from latentlayers.inversion.features import TrunkFeatures, load_features
 from latentlayers.training.data import Sampler
 from latentlayers.training.export import FEATURES_FILE, GENERATOR_FILE, trunk_of
+from latentlayers.training.grids import draw_samples
 from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, seed_state
-from latentlayers.training.step import mixed_latents
 
 HEAD_RATE = 0.002
+HEAD_PICTURES = 512
 
 
 def is_model(folder: Path) -> bool:
@@ -43,7 +44,7 @@ def networks_of(folder: Path) -> tuple[Generator, DiscriminatorTrunk, float]:
 
 
 def adopted_state(
-    folder: Path, reals: Callable[[int], Sampler], device: torch.device, *, steps: int = 200, batch: int = 32
+    folder: Path, reals: Callable[[int], Sampler], device: torch.device, *, steps: int = 100, batch: int = 32
 ) -> TrainState:
     """A run's state from a model's folder; counters and optimiser start anew.
 
@@ -80,11 +81,11 @@ def _fit_head(state: TrainState, reals: Sampler, steps: int, batch: int) -> None
     judge, device = state.discriminator, state.average.w_avg.device
     head = [*judge.conv.parameters(), *judge.fc.parameters(), *judge.out.parameters()]
     optimiser = torch.optim.Adam(head, lr=HEAD_RATE, betas=(0.0, 0.99))
+    with torch.no_grad():  # once, as the trunk stays what it is
+        pictures = draw_samples(state.average, HEAD_PICTURES), reals.draw(HEAD_PICTURES, device)
+        known = [torch.cat([judge.features(part)[-1] for part in torch.split(images, 64)]) for images in pictures]
     for _ in range(steps):
-        with torch.no_grad():
-            fakes = state.average.synthesize(mixed_latents(state.average, batch // 2, 0.5, device), noise="random")
-            seen = [judge.features(images)[-1] for images in (fakes, reals.draw(batch // 2, device))]
-        fake, real = (judge.judge(features) for features in seen)
+        fake, real = (judge.judge(rows[torch.randint(len(rows), [batch // 2])]) for rows in known)
         optimiser.zero_grad()
         torch.autograd.backward(F.softplus(fake).mean() + F.softplus(-real).mean())
         optimiser.step()

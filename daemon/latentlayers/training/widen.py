@@ -30,6 +30,7 @@ def widened_state(small: TrainState, config: StyleGAN2Config, judge: Discriminat
     """A new run whose larger networks compute what those of `small` do; counters and optimiser start anew.
 
     Both generators start from the average of `small` and draw its pictures, enlarged if `config` has a larger side.
+    With a wider z they do so nearly: z is divided by its length, in which the fresh numbers now count.
     A discriminator of a larger side still has random first layers: see `fit_entry`.
 
     Raises:
@@ -50,14 +51,14 @@ def widened_state(small: TrainState, config: StyleGAN2Config, judge: Discriminat
 
 def _require_growth(small: TrainState, config: StyleGAN2Config, judge: DiscriminatorConfig) -> None:
     old, old_judge = small.generator.config, small.discriminator.config
-    pairs = [(old.w_dim, config.w_dim), (old_judge.head_features, judge.head_features)]
+    pairs = [(old.z_dim, config.z_dim), (old.w_dim, config.w_dim), (old_judge.head_features, judge.head_features)]
     for narrow, wide in ((old.channels, config.channels), (old_judge.channels, judge.channels)):
         pairs += [(width, wide.get(side, 0)) for side, width in narrow.items()]
     problem = ""
     if any(after < before for before, after in pairs):
         problem = "a layer would be narrower than before"
-    elif (old.z_dim, old.mapping_layers) != (config.z_dim, config.mapping_layers):
-        problem = "z and the number of mapping layers have to stay"
+    elif old.mapping_layers != config.mapping_layers:
+        problem = "the number of mapping layers has to stay"
     elif old_judge.channels[4] != judge.channels[4]:
         # The batch statistic is a mean over these channels: fresh ones would change it.
         problem = "the discriminator's width at 4 px has to stay"
