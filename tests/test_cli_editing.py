@@ -17,6 +17,7 @@ import pytest
 from cli_process import COMMAND, PATIENCE_S, Run, files, runner
 from PIL import Image
 from running_daemon import RunningDaemon, eventually
+from shipped import MODEL, RESOLUTION
 from test_engine_faults import png_header
 
 QUICK = ("--steps", 2)
@@ -65,7 +66,7 @@ def test_embed_says_how_well_it_went_and_writes_the_reconstruction(
     assert info["likeness"] in ("good", "fair", "poor")
     assert info["likeness_text"]
     assert info["psnr"] > 0
-    assert pixels(out).shape == (64, 64, 3)
+    assert pixels(out).shape == (RESOLUTION, RESOLUTION, 3)
     again = run("embed", portraits[0], *QUICK, "--json").document["embeddings"][0]
     assert (again["id"], again["reused"]) == (info["id"], True)
     plain = run("embed", portraits[0], *QUICK)
@@ -147,8 +148,8 @@ def test_morph_writes_numbered_pictures_and_a_strip(
     strip = pixels(out / "morph.png")
     assert np.array_equal(strip, np.hstack([pixels(image["path"]) for image in document["images"]]))
     ends = run("morph", *portraits[:2], "--weights", "0,1", *QUICK, "-o", out, "--json").document["images"]
-    assert np.array_equal(pixels(ends[0]["path"]), strip[:, 128:])
-    assert np.array_equal(pixels(ends[1]["path"]), strip[:, :64])
+    assert np.array_equal(pixels(ends[0]["path"]), strip[:, 2 * RESOLUTION :])
+    assert np.array_equal(pixels(ends[1]["path"]), strip[:, :RESOLUTION])
     assert str(out / "morph-00.png") in run("morph", *portraits[:2], *QUICK, "-o", out).out
 
 
@@ -193,7 +194,7 @@ def test_expression_and_direction_of_strength_zero_change_nothing(
     assert np.array_equal(pixels(out), pixels(plain))
     several = run(*expression, "--strength", "0,0.5,1", "--json").document
     assert [Path(image["path"]).name for image in several["images"]] == ["x-00.png", "x-01.png", "x-02.png"]
-    assert pixels(out).shape == (64, 3 * 64, 3)
+    assert pixels(out).shape == (RESOLUTION, 3 * RESOLUTION, 3)
     assert run("direction", portraits[0], "sefa-1", "--strength", "0", *QUICK, "-o", out).code == 0
     assert np.array_equal(pixels(out), pixels(plain))
     assert run("direction", portraits[0], "pca-1", "--strength", "-2", *QUICK, "-o", out).code == 0
@@ -256,7 +257,7 @@ def test_a_checkpoint_is_added_used_and_removed(
     run: Callable[..., Run], portraits: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
     file = tmp_path / "model.safetensors"
-    assert run("models", "export", "portraits-64", "-o", file).code == 0
+    assert run("models", "export", MODEL, "-o", file).code == 0
     name = f"copy-{os.getpid()}"
     added = run("models", "add", file, "--name", name, "--json").document["model"]
     assert (added["name"], added["family"], added["shipped"]) == (name, "stylegan2", False)

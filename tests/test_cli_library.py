@@ -19,8 +19,7 @@ from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 from running_daemon import RunningDaemon
 from safetensors.numpy import load_file
-
-MODEL = "portraits-64"
+from shipped import MODEL, NUM_WS, RESOLUTION, W_DIM, codes
 
 
 @pytest.fixture
@@ -65,7 +64,7 @@ def test_models_are_listed_and_shown(run: Callable[..., Run]) -> None:
     assert shown["licence"]
     assert shown["provenance"]
     plain = run("models", "show", MODEL).out
-    for part in (MODEL, "64 px", shown["licence"], f"{shown['num_ws']} rows", shown["digest"]):
+    for part in (MODEL, f"{RESOLUTION} px", shown["licence"], f"{shown['num_ws']} rows", shown["digest"]):
         assert part in plain
     assert f"*  {MODEL}" in run("models", "list").out
 
@@ -144,7 +143,7 @@ def test_embeddings_are_listed_shown_and_deleted(run: Callable[..., Run], import
     assert len(run("embeddings", "list", "--limit", 1, "--json").document["embeddings"]) == 1
     shown = run("embeddings", "show", imported[:8], "--json").document["embedding"]
     assert (shown["id"], shown["name"]) == (imported, "anna")
-    assert shown["latent_shape"] == [10, 256]
+    assert shown["latent_shape"] == [NUM_WS, W_DIM]
     assert imported in run("embeddings", "list").out
     assert "imported" in run("embeddings", "show", imported).out
     both = run("embeddings", "delete", imported, "0123456789ab", "--json")
@@ -157,9 +156,9 @@ def test_embeddings_are_listed_shown_and_deleted(run: Callable[..., Run], import
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (np.full((10, 256), np.nan, np.float32), "LATENT_NOT_FINITE"),
-        (np.zeros((10, 255), np.float32), "LATENT_SHAPE"),
-        (np.zeros((3, 256), np.float32), "LATENT_SHAPE"),
+        (codes(np.nan), "LATENT_NOT_FINITE"),
+        (codes(width=W_DIM - 1), "LATENT_SHAPE"),
+        (codes(rows=3), "LATENT_SHAPE"),
         (b"not a latent at all", "FORMAT_UNSUPPORTED"),
         (b"", "FORMAT_UNSUPPORTED"),
     ],

@@ -11,8 +11,7 @@ from cli_process import Run, files, runner
 from latentlayers.checkpoints import load_checkpoint
 from latentlayers.library import ModelStore
 from running_daemon import RunningDaemon
-
-MODEL = "portraits-64"
+from shipped import MODEL
 
 
 @pytest.fixture

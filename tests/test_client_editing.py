@@ -35,6 +35,7 @@ from latentlayers.errors import (
 )
 from PIL import Image as PillowImage
 from running_daemon import RunningDaemon, eventually
+from shipped import NUM_WS, RESOLUTION, W_DIM, codes
 
 QUICK = EmbedOptions(max_steps=2, preset="projector")
 ENDLESS = EmbedOptions(preset="paper", refresh=True)
@@ -68,10 +69,10 @@ def test_an_embedding_comes_with_its_latent_its_picture_and_its_figures(client: 
     info = anna.embedding
     assert info.latent is not None
     ws = info.latent.array()
-    assert ws.shape == (10, 256)
+    assert ws.shape == (NUM_WS, W_DIM)
     assert np.isfinite(ws).all()
     assert anna.reconstruction is not None
-    assert anna.reconstruction.array().shape == (64, 64, 3)
+    assert anna.reconstruction.array().shape == (RESOLUTION, RESOLUTION, 3)
     assert info.source_size == (80, 96)
     assert info.preset == "projector"
     kept = client.embeddings.get(info.id)
@@ -106,7 +107,7 @@ def test_events_come_in_order_and_on_event_hears_the_same(client: Client) -> Non
     assert [event.step for event in embedding] == sorted(event.step for event in embedding)
     previews = [event.preview for event in embedding if event.preview is not None]
     assert previews
-    assert previews[-1].array().shape == (64, 64, 3)
+    assert previews[-1].array().shape == (RESOLUTION, RESOLUTION, 3)
     with client.stream(Embed(picture, options)) as events:
         streamed = list(events)
     (embedded,) = [event for event in streamed if isinstance(event, Embedded)]
@@ -226,10 +227,10 @@ def test_threads_share_a_client(client: Client, anna: EmbedResult) -> None:
 @pytest.mark.parametrize(
     ("latent", "kind", "reason"),
     [
-        (Latent.of(np.full((10, 256), np.nan, np.float32)), InvalidInput, "LATENT_NOT_FINITE"),
-        (Latent.of(np.zeros((10, 255), np.float32)), InvalidInput, "LATENT_SHAPE"),
-        (Latent(b"123", 10, 256), InvalidInput, "LATENT_SHAPE"),
-        (Latent.of(np.zeros((10, 256), np.float32), "0" * 64), PreconditionFailed, "LATENT_MODEL_MISMATCH"),
+        (Latent.of(codes(np.nan)), InvalidInput, "LATENT_NOT_FINITE"),
+        (Latent.of(codes(width=W_DIM - 1)), InvalidInput, "LATENT_SHAPE"),
+        (Latent(b"123", NUM_WS, W_DIM), InvalidInput, "LATENT_SHAPE"),
+        (Latent.of(codes(), "0" * 64), PreconditionFailed, "LATENT_MODEL_MISMATCH"),
     ],
     ids=["nan", "shape", "bytes", "another model's"],
 )

@@ -12,6 +12,7 @@ from latentlayers.v1 import editing_service_pb2 as pb
 from latentlayers.v1 import latent_pb2, model_service_pb2, picture_pb2
 from PIL import Image
 from running_daemon import RunningDaemon
+from shipped import MODEL
 
 STEPS = 12
 
@@ -19,7 +20,7 @@ STEPS = 12
 @pytest.fixture(scope="module")
 def model(daemon: RunningDaemon) -> model_service_pb2.Model:
     """The shipped model's description."""
-    return daemon.models.GetModel(model_service_pb2.GetModelRequest(name="portraits-64")).model
+    return daemon.models.GetModel(model_service_pb2.GetModelRequest(name=MODEL)).model
 
 
 @pytest.fixture(scope="module")

@@ -21,6 +21,7 @@ from latentlayers.v1 import editing_service_pb2 as pb
 from latentlayers.v1 import embedding_service_pb2, latent_pb2, picture_pb2
 from PIL import Image
 from running_daemon import RunningDaemon, StartDaemon, details, eventually
+from shipped import codes
 from test_engine_editing import embed, embedded, encoded, face, images, latent, source
 
 LONG = latent_pb2.EmbedOptions(preset="paper", refresh=True)
@@ -74,7 +75,7 @@ def test_raw_rows_that_lie_about_their_size_are_refused(daemon: RunningDaemon, w
 
 
 def test_bad_latents_are_refused_with_a_reason(daemon: RunningDaemon) -> None:
-    good = np.zeros((10, 256), dtype="<f4")
+    good = codes()
     bad = good.copy()
     bad[3, 5] = np.nan
 
@@ -83,7 +84,7 @@ def test_bad_latents_are_refused_with_a_reason(daemon: RunningDaemon) -> None:
 
     assert rendered(latent(good))()
     assert fails(rendered(latent(bad)))[1] == "LATENT_NOT_FINITE"
-    assert fails(rendered(latent(good[:9])))[1] == "LATENT_SHAPE"
+    assert fails(rendered(latent(good[:-1])))[1] == "LATENT_SHAPE"
     assert fails(rendered(latent(good, digest="0" * 64)))[1] == "LATENT_MODEL_MISMATCH"
     assert fails(rendered(latent_pb2.Source()))[1] == "SOURCE_MISSING"
     assert fails(rendered(latent_pb2.Source(embedding_id="0123456789ab"))) == (
@@ -145,7 +146,7 @@ def test_a_cancelled_embedding_stops_and_the_next_call_is_served(start_daemon: S
 
 def test_previews_are_served_between_the_steps_of_a_running_embedding(daemon: RunningDaemon) -> None:
     call, _ = running_embedding(daemon, face(32))
-    zero = latent(np.zeros((10, 256), dtype="<f4"))
+    zero = latent(codes())
     request = pb.RenderRequest(source=zero, latest_wins_key="slider")
     assert len(images(daemon.editing.Render(request))) == 1
     assert next(call).event.WhichOneof("event") == "progress", "the embedding goes on"

@@ -16,6 +16,7 @@ from latentlayers.library import ModelEntry, ModelStore
 from latentlayers.library.watch import FolderWatch
 from latentlayers.paths import Paths
 from library_samples import WIDTH, model_file, tensor_file
+from shipped import MODEL
 from typed_errors import refused
 
 Folders = tuple[ModelStore, Path, Path]
@@ -99,17 +100,17 @@ def test_the_default_is_the_shipped_portraits_model_else_the_first_usable_one(fo
     (user / "aaa.safetensors").write_bytes(b"broken")
     model_file(user / "zebras.safetensors")
     assert store.default().name == "zebras"
-    model_file(shipped / "portraits-64" / "generator.safetensors")
-    assert store.default().name == "portraits-64"
+    model_file(shipped / MODEL / "generator.safetensors")
+    assert store.default().name == MODEL
     assert store.default().shipped
 
 
 def test_shipped_models_win_over_others_of_their_name_and_cannot_be_removed(folders: Folders) -> None:
     store, user, shipped = folders
-    model_file(shipped / "portraits-64" / "generator.safetensors")
-    model_file(user / "portraits-64.safetensors", "impostor")
-    assert [entry.path for entry in store.list()] == [shipped / "portraits-64" / "generator.safetensors"]
-    assert refused(store.remove, "portraits-64").reason == "MODEL_SHIPPED"
+    model_file(shipped / MODEL / "generator.safetensors")
+    model_file(user / f"{MODEL}.safetensors", "impostor")
+    assert [entry.path for entry in store.list()] == [shipped / MODEL / "generator.safetensors"]
+    assert refused(store.remove, MODEL).reason == "MODEL_SHIPPED"
 
 
 def test_a_converted_model_appears_complete_and_can_be_removed(folders: Folders) -> None:

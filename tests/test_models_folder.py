@@ -20,6 +20,7 @@ from latentlayers.v1 import editing_service_pb2 as editing
 from latentlayers.v1 import latent_pb2
 from latentlayers.v1 import model_service_pb2 as pb
 from running_daemon import PATIENCE_S, RunningDaemon, StartDaemon, details, eventually, is_running, reason
+from shipped import MODEL
 
 SOURCE = reference_file("sg2ada_16_resnet")
 OTHER = reference_file("ros_16_conv")
@@ -215,13 +216,13 @@ def test_files_with_the_same_content_and_renamed_ones_are_the_same_model(daemon:
 
 
 def test_names_that_are_taken_get_a_number_and_keep_it(daemon: RunningDaemon) -> None:
-    put(SOURCE, daemon.paths.models / "portraits-64.pkl")
+    put(SOURCE, daemon.paths.models / f"{MODEL}.pkl")
     put(SOURCE, daemon.paths.models / "x.pkl")
     put(OTHER, daemon.paths.models / "x.pt")
-    found = converted(daemon, "portraits-64-2", "x", "x-2")
-    assert found.keys() == {"portraits-64-2", "x", "x-2"}
+    found = converted(daemon, f"{MODEL}-2", "x", "x-2")
+    assert found.keys() == {f"{MODEL}-2", "x", "x-2"}
     (daemon.paths.models / "x.pkl").unlink()
-    eventually(lambda: models(daemon).keys() == {"portraits-64-2", "x-2"})
+    eventually(lambda: models(daemon).keys() == {f"{MODEL}-2", "x-2"})
 
 
 def test_links_folders_and_what_cannot_be_opened_have_sensible_fates(daemon: RunningDaemon, tmp_path: Path) -> None:

@@ -20,8 +20,8 @@ from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 from PIL import Image
 from running_daemon import RunningDaemon
+from shipped import CHANNELS, MODEL
 
-MODEL = "portraits-64"
 CHECKPOINTS = sorted(path for path in FOLDER.iterdir() if path.suffix in (".pkl", ".pt"))
 
 
@@ -94,7 +94,7 @@ def test_the_shipped_model_is_drawn_as_in_the_paper(shipped: Path) -> None:
         "synthesis.b8.conv0",
     ]
     eighth = next(layer for layer in layers if layer.name == "synthesis.b8.conv0")
-    assert eighth == Layer("synthesis.b8.conv0", "conv up", (1,), 8, 256, 256, 3, 8, eighth.parameters)
+    assert eighth == Layer("synthesis.b8.conv0", "conv up", (1,), 8, CHANNELS[4], CHANNELS[8], 3, 8, eighth.parameters)
 
 
 def test_a_header_that_describes_nonsense_is_refused(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_show_prints_a_table_of_each_network(run: Callable[..., Run]) -> None:
     assert "Synthesis network" in shown
     assert f"{document['parameters']:,} parameters" in shown
     (line,) = [line for line in shown.splitlines() if line.startswith("b8.conv0 ")]
-    assert line.split()[:8] == ["b8.conv0", "conv", "up", "1", "8", "256", "→", "256"]
+    assert line.split()[:8] == ["b8.conv0", "conv", "up", "1", "8", str(CHANNELS[4]), "→", str(CHANNELS[8])]
     assert document["layers"][0]["name"] == "mapping.fc0"
     assert document["samples"] is None
 

@@ -19,8 +19,8 @@ from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 from PIL import Image
 from running_daemon import RunningDaemon, StartDaemon
+from shipped import MODEL
 
-MODEL = "portraits-64"
 CONDITIONAL = Path(__file__).parent / "data" / "checkpoints" / "sg2ada_16_cond3.pkl"
 
 

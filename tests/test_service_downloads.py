@@ -21,6 +21,7 @@ from latentlayers.checkpoints.header import read_header
 from latentlayers.checkpoints.vgg16 import WIDTHS
 from latentlayers.v1 import model_service_pb2 as pb
 from running_daemon import PATIENCE_S, RunningDaemon, StartDaemon, eventually, reason
+from shipped import MODEL
 
 FILE = reference_file("sg2ada_16_clamp").read_bytes()
 OTHER = reference_file("sg2ada_16_resnet").read_bytes()
@@ -140,8 +141,8 @@ def test_a_file_on_the_daemons_machine_is_converted_and_stays(daemon: RunningDae
         ("/there/is/no/model.pkl", {}, "MODEL_UNKNOWN"),
         ("ROOT/model.pkl", {"sha256": "abc"}, "SHA256_INVALID"),
         ("ROOT/model.pkl", {"name": "../up"}, "MODEL_NAME_INVALID"),
-        ("ROOT/model.pkl", {"name": "portraits-64"}, "MODEL_EXISTS"),
-        ("ROOT/portraits-64.pkl", {}, "MODEL_EXISTS"),
+        ("ROOT/model.pkl", {"name": MODEL}, "MODEL_EXISTS"),
+        (f"ROOT/{MODEL}.pkl", {}, "MODEL_EXISTS"),
         ("afhqcat-512", {"licence_accepted": True, "mirror": "file:///tmp"}, "SOURCE_INVALID"),
     ],
 )
@@ -293,8 +294,8 @@ def test_vgg16_serves_all_models_once_it_is_added(daemon: RunningDaemon, server:
         assert entry(daemon, "vgg16").installed
         assert not downloads(daemon)
         assert refusal(daemon, "vgg16", licence_accepted=True) == "MODEL_EXISTS"
-        loaded = daemon.models.LoadModel(pb.LoadModelRequest(name="portraits-64"), timeout=PATIENCE_S)
-        assert loaded.model.name == "portraits-64"
+        loaded = daemon.models.LoadModel(pb.LoadModelRequest(name=MODEL), timeout=PATIENCE_S)
+        assert loaded.model.name == MODEL
     finally:
         kept.unlink(missing_ok=True)
-        daemon.models.UnloadModel(pb.UnloadModelRequest(name="portraits-64"), timeout=PATIENCE_S)
+        daemon.models.UnloadModel(pb.UnloadModelRequest(name=MODEL), timeout=PATIENCE_S)
