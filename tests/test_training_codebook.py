@@ -92,7 +92,7 @@ def test_a_step_with_codes_gives_them_gradients_and_tells_the_error() -> None:
         augment_probability=0.0,
         penalise=False,
         dtype=torch.float32,
-        codes=Codes(ws, state.average.w_avg, w_deviation(state.average)),
+        codes=Codes(ws, torch.zeros(2, 3, SIDE, SIDE), state.average.w_avg, w_deviation(state.average)),
     )
     assert ws.grad is not None
     assert ws.grad.abs().amax(dim=(1, 2)).min() > 0

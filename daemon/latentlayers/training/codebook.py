@@ -19,6 +19,7 @@ from torch import Tensor
 
 from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.generators.stylegan2 import StyleGAN2
+from latentlayers.training.grids import to_signed
 
 PIXEL_WEIGHT = 10.0  # of the mean squared error, beside features' errors that are shares of 1
 PRIOR_WEIGHT = 0.01
@@ -66,14 +67,17 @@ class Window:
 
 @dataclass(frozen=True)
 class Codes:
-    """Codes of a batch's first pictures, for their reconstruction.
+    """Pictures to reconstruct, with their codes. (The discriminator's real pictures are others: it would soon know the
+    few that have their turn by heart.)
 
     Attributes:
         ws: [m, num_ws, w_dim], a leaf whose `.grad` is filled.
+        wanted: [m, 3, r, r] in [-1, 1].
         centre, deviation: where w lies, and how far from there: see `prior_slope`.
     """
 
     ws: Tensor
+    wanted: Tensor
     centre: Tensor
     deviation: float
 
@@ -90,14 +94,16 @@ class Turn:
     def of(
         cls,
         picked: tuple[npt.NDArray[np.int64], npt.NDArray[np.float64]],
+        images: Tensor,
         table: Tensor,
         centre: Tensor,
         deviation: float,
     ) -> Turn:
-        """Take the codes out of the table of all [N, num_ws, w_dim]."""
+        """Take them out of all training pictures [N, 3, R, R] uint8 and codes [N, num_ws, w_dim]."""
         pictures, age = picked
-        ws = table[torch.from_numpy(pictures)].to(centre.device).requires_grad_(True)
-        return cls(pictures, age, Codes(ws, centre, deviation))
+        index = torch.from_numpy(pictures)
+        ws = table[index].to(centre.device).requires_grad_(True)
+        return cls(pictures, age, Codes(ws, to_signed(images[index].to(centre.device)), centre, deviation))
 
     @torch.no_grad()
     def write(self, table: Tensor) -> None:

@@ -37,6 +37,11 @@ def mixed_latents(generator: StyleGAN2, count: int, probability: float, device: 
     return torch.where(first[:, :, None], w[:count, None], w[count:, None])
 
 
+def shrunk(images: Tensor, side: int) -> Tensor:
+    """Pictures [N, 3, R, R] as a growing run sees them: means over squares."""
+    return images if side == images.shape[-1] else F.avg_pool2d(images, images.shape[-1] // side)
+
+
 def accumulate_gradients(
     generator: StyleGAN2,
     discriminator: Discriminator,
@@ -75,7 +80,7 @@ def accumulate_gradients(
     slope = seen.grad * flip[:, :, None, None]
     error: float | None = None
     if codes is not None:
-        closer, error = reconstruction_slope(fakes[-known:], reals[:known], discriminator, dtype)
+        closer, error = reconstruction_slope(fakes[-known:], shrunk(codes.wanted, side), discriminator, dtype)
         slope[-known:] += closer * (settings.reconstruct_weight / settings.batch)
     torch.autograd.backward(fakes, slope)
     if codes is not None:

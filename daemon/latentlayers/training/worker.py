@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from latentlayers.generators.discriminator import Discriminator
@@ -17,11 +16,10 @@ from latentlayers.generators.stylegan2 import StyleGAN2
 from latentlayers.training.codebook import Turn, Window
 from latentlayers.training.data import Sampler
 from latentlayers.training.flat import adam_step, bind_gradients, bind_parameters
-from latentlayers.training.grids import to_signed
 from latentlayers.training.growth import open_discriminator_stem, open_generator_side
 from latentlayers.training.shared import Common
 from latentlayers.training.state import Counters, TrainState
-from latentlayers.training.step import StepStats, accumulate_gradients
+from latentlayers.training.step import StepStats, accumulate_gradients, shrunk
 
 SIGN_MEMORY = 0.98  # per step
 
@@ -70,7 +68,7 @@ class Worker:
         stats = accumulate_gradients(
             self.generator,
             self.discriminator,
-            self._reals(side, turn),
+            self._reals(side),
             settings,
             augment_probability=counters.augment,
             penalise=counters.steps % settings.r1_every == 0,
@@ -93,23 +91,19 @@ class Worker:
         return stats
 
     def _turn(self) -> Turn | None:
-        """The pictures that this process's share of the batch begins with, as they are to be reconstructed."""
+        """The pictures that some of this process's fakes are to be."""
         common, share = self.common, self.common.settings.batch // self.common.plan.processes
         count = round(share * common.settings.reconstruct)
         if not count:
             return None
         visited = int(self.counters.images * common.settings.reconstruct)
-        return Turn.of(self.window.pick(visited, count, self.random), common.codes, common.centre, common.deviation)
+        picked = self.window.pick(visited, count, self.random)
+        return Turn.of(picked, common.images, common.codes, common.centre, common.deviation)
 
-    def _reals(self, side: int, turn: Turn | None) -> Tensor:
-        common, share = self.common, self.common.settings.batch // self.common.plan.processes
-        device = torch.device(common.plan.device)
-        if turn is None:
-            reals = self.sampler.draw(share, device)
-        else:
-            first = to_signed(common.images[turn.pictures].to(device))
-            reals = torch.cat([first, self.sampler.draw(share - len(first), device)])
-        return reals if side == reals.shape[-1] else F.avg_pool2d(reals, reals.shape[-1] // side)
+    def _reals(self, side: int) -> Tensor:
+        common = self.common
+        share = common.settings.batch // common.plan.processes
+        return shrunk(self.sampler.draw(share, torch.device(common.plan.device)), side)
 
     @torch.no_grad()
     def _update_slice(self) -> None:
