@@ -60,12 +60,29 @@ def garble(folder: Path) -> None:
     (folder / MANIFEST).write_text("{", encoding="utf-8")
 
 
-@pytest.mark.parametrize("damage", [flip_a_bit, cut_short, remove, point_elsewhere, garble])
+def empty(folder: Path) -> None:
+    (folder / MANIFEST).write_text('{"files": []}', encoding="utf-8")
+
+
+def wrong(folder: Path) -> None:
+    (folder / MANIFEST).write_text("[]", encoding="utf-8")
+
+
+@pytest.mark.parametrize("damage", [flip_a_bit, cut_short, remove, point_elsewhere, garble, empty, wrong])
 def test_damage_is_told(folder: Path, damage: Callable[[Path], None]) -> None:
     damage(folder)
     with pytest.raises(CorruptCheckpoint) as refusal:
         verify_manifest(folder)
     assert refusal.value.remedy
+
+
+def test_a_manifest_that_is_written_again_has_the_new_files_and_keeps_what_was_known(folder: Path) -> None:
+    (folder / "directions.safetensors").write_bytes(b"new")
+    write_manifest(folder, {"directions": ["smile"]})
+    verify_manifest(folder)
+    table = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    assert len(table["files"]) == 3
+    assert table["about"] == {"seed": 1, "directions": ["smile"]}
 
 
 def test_without_a_manifest_nothing_is_compared(folder: Path) -> None:

@@ -11,6 +11,8 @@ from typing import Annotated
 import torch
 import typer
 
+from latentlayers.checkpoints.header import digest
+from latentlayers.checkpoints.manifest import write_manifest
 from latentlayers.errors import InvalidInput, LatentLayersError
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
@@ -182,14 +184,18 @@ def default_sizes(resolution: int, width: int) -> tuple[StyleGAN2Config, Discrim
 def export_command(
     run: Run,
     out: Out,
-    name: Annotated[str, typer.Option(help="The model's name.")] = "portraits-64",
+    data: Annotated[Path | None, typer.Option(help="What it was trained on, for its sha256 in the manifest.")] = None,
+    metadata: Annotated[Path | None, typer.Option(help="Ditto.")] = None,
+    name: Annotated[str, typer.Option(help="The model's name.")] = "portraits-128",
     licence: Annotated[str, typer.Option(help="SPDX identifier of the weights' licence.")] = "Apache-2.0",
     provenance: Annotated[str, typer.Option(help="One sentence: from what, and how.")] = "",
 ) -> None:
-    """Write generator.safetensors and features.safetensors."""
+    """Write generator.safetensors, features.safetensors and manifest.json."""
     state = _open(run)
     about = provenance or f"Trained with latentlayers.training; {state.counters.images / 1000:.0f} thousand pictures."
     export_model(state, out, name=name, licence=licence, provenance=about)
+    sources = {path.name: digest(path) for path in (data, metadata) if path is not None}
+    write_manifest(out, {"kimg": round(state.counters.images / 1000, 1), "trained_on_sha256": sources})
     for path in sorted(out.glob("*.safetensors")):
         _say(f"{path}  {path.stat().st_size / 1e6:.1f} MB")
 
@@ -210,6 +216,7 @@ def directions_command(
     learnt = learn_direction(generator, trunk_of(state), portraits, "happy", "neutral", gain=gain, steps=steps)
     out.mkdir(parents=True, exist_ok=True)
     save_directions({"smile": learnt}, out / DIRECTIONS_FILE)
+    write_manifest(out, {})
     with torch.no_grad():
         ws = generator.map(torch.randn(12, generator.z_dim, generator=torch.Generator().manual_seed(3)), truncation=0.8)
         rows = [generator.synthesize(ws + strength * learnt.direction) for strength in (0, 0.5, 1, 1.5)]
