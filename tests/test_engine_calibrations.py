@@ -14,6 +14,7 @@ from latentlayers.checkpoints import ModelHeader
 from latentlayers.checkpoints.native import save_generator
 from latentlayers.engine.models import LoadedModel, ModelCache
 from latentlayers.inversion import calibrate
+from latentlayers.inversion.calibration_file import encode_calibration
 from latentlayers.inversion.features import save_features
 from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
@@ -136,3 +137,35 @@ def test_a_worker_that_starts_again_measures_nothing(tmp_path: Path) -> None:
     with contextlib.closing(RunningDaemon(tmp_path / "home")) as second:
         embed(second, encoded(face(seed=1)))
     assert (file.stat().st_mtime_ns, file.stat().st_ino) == written
+
+
+def ship(paths: Paths, about: str, model: LoadedModel) -> None:
+    """A calibration file beside "tiny", about `about`."""
+    found = calibrate.known(model.generator, model.features)
+    (paths.models / "tiny" / "calibration.safetensors").write_bytes(encode_calibration(found, about, half=True))
+
+
+def test_what_came_with_a_model_need_not_be_measured(paths: Paths) -> None:
+    model = load(paths)
+    scales, coordinates = measure(model)
+    ship(paths, f"{model.entry.digest}-{model.features.name}", model)
+    files(paths)[0].unlink()
+    again = load(paths)
+    found = calibrate.scales(again.generator, again.features, never)
+    assert found.spread == scales.spread
+    assert found.domain is not None
+    assert found.domain.mean.dtype == torch.float32
+    rows = calibrate.coordinates(again.generator, again.features, never).rows
+    torch.testing.assert_close(rows, coordinates.rows, rtol=1e-3, atol=1e-3)
+    again.calibration.update()
+    assert not files(paths), "it is known already, and need not be kept twice"
+
+
+def test_what_came_with_a_model_but_is_about_another_is_not_used(paths: Paths) -> None:
+    model = load(paths)
+    measure(model)
+    ship(paths, f"{'0' * 64}-{model.features.name}", model)
+    files(paths)[0].unlink()
+    again = load(paths)
+    with pytest.raises(AssertionError):
+        calibrate.scales(again.generator, again.features, never)

@@ -23,6 +23,7 @@ from latentlayers.errors import CorruptCheckpoint, NotFound, Unavailable
 from latentlayers.generators import Generator
 from latentlayers.inversion.features import FeatureNetwork, PixelPyramid, VGG16Features, load_features
 from latentlayers.library.conversions import STILL_S
+from latentlayers.library.model_entry import CALIBRATION
 from latentlayers.library.models import GENERATOR, ModelEntry, ModelStore
 
 log = logging.getLogger(__name__)
@@ -171,7 +172,7 @@ class ModelCache:
             entry,
             generator,
             features,
-            CalibrationFile(calibrations, entry.digest, generator, features),
+            CalibrationFile(calibrations, entry.digest, generator, features, entry.path.with_name(CALIBRATION)),
             {key: value.to(self._device) for key, value in labelled.items()},
         )
 

@@ -14,6 +14,7 @@ from latentlayers.library.file_facts import FileFacts, Stamp
 log = logging.getLogger(__name__)
 
 GENERATOR, FEATURES, DIRECTIONS = "generator.safetensors", "features.safetensors", "directions.safetensors"
+CALIBRATION = "calibration.safetensors"
 _MAX_SIZE = 1 << 16
 
 

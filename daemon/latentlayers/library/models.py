@@ -1,9 +1,9 @@
 """The models on the disk, as far as can be told without loading one.
 
 A model is a folder `NAME/` with `generator.safetensors` and, optionally, `features.safetensors` (perceptual
-network), `directions.safetensors` (one tensor per named direction) and `MODEL_CARD.md`; or a lone
-`NAME.safetensors`. Some come with the package; the user's own are in the models folder. Files of other programs may
-lie there too, see `library.conversions`.
+network), `directions.safetensors` (one tensor per named direction), `calibration.safetensors` (what embedding would
+measure first), `manifest.json` and `MODEL_CARD.md`; or a lone `NAME.safetensors`. Some come with the package; the
+user's own are in the models folder. Files of other programs may lie there too, see `library.conversions`.
 """
 
 from __future__ import annotations

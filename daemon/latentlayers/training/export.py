@@ -10,10 +10,14 @@ import safetensors.torch
 import torch
 from torch import Tensor
 
-from latentlayers.checkpoints.header import ModelHeader
+from latentlayers.checkpoints import load_generator
+from latentlayers.checkpoints.header import ModelHeader, digest
 from latentlayers.checkpoints.native import save_generator, write_model_file
 from latentlayers.generators.discriminator import DiscriminatorTrunk, ResidualBlock
-from latentlayers.inversion.features import save_features
+from latentlayers.inversion import calibrate
+from latentlayers.inversion.calibrate import Calibration
+from latentlayers.inversion.calibration_file import encode_calibration
+from latentlayers.inversion.features import load_features, save_features
 from latentlayers.training.directions import LearntDirection
 from latentlayers.training.grids import draw_samples
 from latentlayers.training.state import TrainState
@@ -21,6 +25,7 @@ from latentlayers.training.state import TrainState
 GENERATOR_FILE = "generator.safetensors"
 FEATURES_FILE = "features.safetensors"
 DIRECTIONS_FILE = "directions.safetensors"
+CALIBRATION_FILE = "calibration.safetensors"
 CALIBRATION_SAMPLES = 128
 
 
@@ -50,7 +55,7 @@ def trunk_of(state: TrainState) -> DiscriminatorTrunk:
 
 
 def export_model(state: TrainState, folder: Path, *, name: str, licence: str, provenance: str) -> None:
-    """Write the averaged generator and the trunk, kernels in float16, for `ModelStore` to find.
+    """Write the averaged generator, the trunk and the calibration of both, in float16, for `ModelStore` to find.
 
     Raises:
         Exhausted, PreconditionFailed: the disk is full or the folder cannot be written to.
@@ -66,6 +71,15 @@ def export_model(state: TrainState, folder: Path, *, name: str, licence: str, pr
     )
     save_generator(folder / GENERATOR_FILE, state.average, header, half=True)
     save_features(folder / FEATURES_FILE, trunk_of(state))
+    _save_calibration(folder)
+
+
+def _save_calibration(folder: Path) -> None:
+    """What embedding measures first on the files as they are now, so that nobody has to wait for it."""
+    generator, features = load_generator(folder / GENERATOR_FILE), load_features(folder / FEATURES_FILE)
+    calibration = Calibration(calibrate.scales(generator, features), calibrate.coordinates(generator, features))
+    about = f"{digest(folder / GENERATOR_FILE)}-{features.name}"
+    write_model_file(folder / CALIBRATION_FILE, encode_calibration(calibration, about, half=True))
 
 
 def save_directions(directions: Mapping[str, LearntDirection], path: Path) -> None:
