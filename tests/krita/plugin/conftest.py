@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,14 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
 
 
 def settle(ms: int = 60) -> None:
-    """Runs the event loop for a while: longer than Krita takes to make a new layer active."""
-    end = time.monotonic() + ms / 1000
-    until(lambda: time.monotonic() > end)
+    """Runs the event loop for a while: longer than Krita takes to make a new layer active.
+
+    In steps of its timers: however long this machine stands still in between, the others have their turns.
+    """
+    for _ in range(max(1, ms // 10)):
+        over: list[bool] = []
+        QtCore.QTimer.singleShot(min(ms, 10), partial(over.append, True))
+        until(partial(bool, over))
 
 
 class Painter:
