@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -159,7 +160,11 @@ def test_what_a_killed_installation_left_is_removed_later(folders: Folders) -> N
     assert [item.name for item in user.iterdir()] == ["new"]
 
 
-def test_watchers_are_told_once_a_new_file_is_complete_and_not_when_files_are_only_read(folders: Folders) -> None:
+def test_watchers_are_told_once_a_new_file_is_complete_and_not_when_files_are_only_read(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # However long this machine stands still while it writes the file, it is less.
+    monkeypatch.setattr("latentlayers.library.models.FolderWatch", partial(FolderWatch, settle=2.0))
     store, user, _ = folders
     seen: queue.Queue[tuple[ModelEntry, ...]] = queue.Queue()
     store.watch(seen.put)
