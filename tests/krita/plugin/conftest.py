@@ -85,12 +85,12 @@ class Painter:
         node = _Node(document, name, kind)
         x, y, width, height = bounds
         ramp = np.linspace(0.5, 1, max(1, width))[None, :, None]
-        image = np.ones((height, width, 4)) * np.array(colour)
-        image[..., :3] *= ramp
+        row = np.ones((1, width, 4)) * np.array(colour)
+        row[..., :3] *= ramp
         if kind.endswith("mask"):
             node.store.write(np.full((height, width, 1), round(255 * colour[3]), np.uint8), x, y)
         elif width and kind != "grouplayer":
-            node.store.write(from_rgba(image, node.store.space), x, y)
+            node.store.write(from_rgba(row, node.store.space).repeat(height, axis=0), x, y)
         node.parent = parent._thing if parent is not None else document.root
         node.parent.children.append(node)
         if not kind.endswith("mask"):
