@@ -6,6 +6,7 @@ the embedding id of a Render request, as words separated by blanks, done one aft
     steps:N:S       N progress events, one every S seconds; stops when cancelled
     previews:N:B    N progress events with a preview of B bytes, at once
     images:N:B      N pictures of B bytes, at once
+    wait            waits until there is a file `go` in the home folder; stops when cancelled
     hang            does nothing and does not stop when cancelled
     die             kills itself
     exit:C          exits with code C
@@ -33,7 +34,7 @@ from latentlayers.v1 import picture_pb2
 
 class FakeWorker:
     def __init__(self, journal: Path) -> None:
-        self._journal = journal
+        self._journal, self._go = journal, journal.with_name("go")
         self._lock = threading.Lock()
         self._cancelled: dict[int, threading.Event] = {}
 
@@ -66,8 +67,7 @@ class FakeWorker:
             case "steps":
                 for step in range(int(numbers[0])):
                     self.event(job, pb.EditEvent(progress=pb.Progress(phase=pb.PHASE_EMBEDDING, step=step)))
-                    if self._cancelled[job].wait(numbers[1]):
-                        raise Cancelled("CANCELLED", "Cancelled.", "Call again.")
+                    self.pause(job, numbers[1])
             case "previews":
                 preview = picture_pb2.Picture(encoded=bytes(int(numbers[1])))
                 for step in range(int(numbers[0])):
@@ -76,6 +76,9 @@ class FakeWorker:
                 picture = picture_pb2.Picture(encoded=bytes(int(numbers[1])))
                 for index in range(int(numbers[0])):
                     self.event(job, pb.EditEvent(image=pb.Image(picture=picture, index=index)))
+            case "wait":
+                while not self._go.exists():
+                    self.pause(job, 0.01)
             case "hang":
                 time.sleep(3600)
             case "die":
@@ -89,6 +92,10 @@ class FakeWorker:
                     sys.stdout.buffer.flush()
             case "refuse":
                 raise InvalidInput("WEIGHT_INVALID", "The weight is infinite.", "Use a finite one.")
+
+    def pause(self, job: int, seconds: float) -> None:
+        if self._cancelled[job].wait(seconds):
+            raise Cancelled("CANCELLED", "Cancelled.", "Call again.")
 
     def event(self, job: int, event: pb.EditEvent) -> None:
         self.send(FrameKind.EVENT, job, event.SerializeToString())

@@ -25,7 +25,7 @@ from latentlayers.v1 import (
 )
 
 SCRIPT = Path(__file__).with_name("daemon_process.py")
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0  # of a busy machine; what goes well does not wait for it to pass
 T = TypeVar("T")
 
 

@@ -156,9 +156,10 @@ def test_a_preview_that_a_newer_one_overtakes_on_the_wire_is_superseded(start_fa
     daemon = start_fake()
     list(render(daemon, ""))
     older = render(daemon, " " * 8_000_000 + LONG, key="slider")
-    newer = render(daemon, "steps:5:0.1 images:1:1", key="slider")
-    assert end_of(newer) == "done"
+    newer = render(daemon, "wait images:1:1", key="slider")  # however long the older one takes to arrive
     assert end_of(older) == "SUPERSEDED"
+    (daemon.home / "go").touch()
+    assert end_of(newer) == "done"
 
 
 def test_progress_that_a_slow_caller_cannot_take_is_dropped_and_pictures_are_not(start_fake: StartFake) -> None:
@@ -166,6 +167,7 @@ def test_progress_that_a_slow_caller_cannot_take_is_dropped_and_pictures_are_not
     # More than fits into the connection's own buffers.
     call = render(daemon, "previews:500:200000 images:20:200000 previews:3:10")
     assert next(call).event.progress.phase == pb.PHASE_LOADING
+    eventually(lambda: journal(daemon))  # the worker is ready before it begins, too
     eventually(lambda: daemon.status.worker_state == status_pb.WORKER_STATE_READY)
     events = [response.event for response in call]
     assert [event.image.index for event in events if event.HasField("image")] == list(range(20))

@@ -18,7 +18,7 @@ ROOT = Path(__file__).resolve().parents[2]
 FAKE_WORKER = (sys.executable, str(ROOT / "tests" / "fake_worker.py"))
 QUICK_WORKER = (sys.executable, str(ROOT / "tests" / "krita" / "quick_worker.py"))
 CLIENT = Path(__file__).with_name("wire_client.py")
-PATIENCE_S = 120
+PATIENCE_S = 240
 # A distribution's Krita runs on it, with the distribution's PyQt.
 SYSTEM_PYTHON = "/usr/bin/python3"
 

@@ -14,9 +14,11 @@ from running_daemon import RunningDaemon, StartDaemon
 HERE = Path(__file__).parent
 TESTS = HERE / "plugin"
 WITH_A_DAEMON = TESTS / "daemon_tests.py"
-PATIENCE_S = 280
+PATIENCE_S = 560  # for some hundred tests
 # None of the settings and fixtures out here: they import the daemon's package, which has the plugin's name.
 ALONE = ["--rootdir", str(TESTS), "--confcutdir", str(TESTS), "-c", os.devnull, "-p", "no:cacheprovider"]
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @pytest.fixture(scope="session", params=["PyQt6", "PyQt5"])

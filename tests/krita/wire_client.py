@@ -22,7 +22,7 @@ from latentlayers.qt import QT_MAJOR  # noqa: E402
 from latentlayers.wire import CallError, Daemon  # noqa: E402
 from latentlayers.wire import messages as pb  # noqa: E402
 
-PATIENCE_S = 60
+PATIENCE_S = 200  # the first picture of a real worker can take a minute on a busy machine
 
 
 def until(condition, seconds=PATIENCE_S):

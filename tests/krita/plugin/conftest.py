@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -45,9 +46,14 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
 
 
 def settle(ms: int = 60) -> None:
-    """Runs the event loop for a while: longer than Krita takes to make a new layer active."""
-    end = time.monotonic() + ms / 1000
-    until(lambda: time.monotonic() > end)
+    """Runs the event loop for a while: longer than Krita takes to make a new layer active.
+
+    In steps of its timers: however long this machine stands still in between, the others have their turns.
+    """
+    for _ in range(max(1, ms // 10)):
+        over: list[bool] = []
+        QtCore.QTimer.singleShot(min(ms, 10), partial(over.append, True))
+        until(partial(bool, over))
 
 
 class Painter:
@@ -79,12 +85,12 @@ class Painter:
         node = _Node(document, name, kind)
         x, y, width, height = bounds
         ramp = np.linspace(0.5, 1, max(1, width))[None, :, None]
-        image = np.ones((height, width, 4)) * np.array(colour)
-        image[..., :3] *= ramp
+        row = np.ones((1, width, 4)) * np.array(colour)
+        row[..., :3] *= ramp
         if kind.endswith("mask"):
             node.store.write(np.full((height, width, 1), round(255 * colour[3]), np.uint8), x, y)
         elif width and kind != "grouplayer":
-            node.store.write(from_rgba(image, node.store.space), x, y)
+            node.store.write(from_rgba(row, node.store.space).repeat(height, axis=0), x, y)
         node.parent = parent._thing if parent is not None else document.root
         node.parent.children.append(node)
         if not kind.endswith("mask"):

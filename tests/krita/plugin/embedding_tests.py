@@ -191,12 +191,12 @@ def test_without_a_selection_the_daemon_finds_the_square(studio: Studio, daemon:
 
 
 def test_a_huge_layer_travels_in_parts_and_small(studio: Studio, daemon: FakeDaemon, painter: Painter) -> None:
-    painter.open(2500)
-    painter.add_layer("Ada", (-100, -100, 3000, 3000))
+    painter.open(2100)
+    painter.add_layer("Ada", (-50, -50, 2200, 2200))
     edit(studio, daemon, Embed())
     assert daemon.last.request.source.picture.raw.width == 2048
-    assert painter.named("Ada (embedded)").bounds().width() == 2500
-    studio.apply(Morph(painter.add_layer("Ben", (0, 0, 2500, 2500))))
+    assert painter.named("Ada (embedded)").bounds().width() == 2100
+    studio.apply(Morph(painter.add_layer("Ben", (0, 0, 2100, 2100))))
     assert studio.jobs.current is None  # Ben is the active layer, and refused
     painter.document.setActiveNode(painter.named("Ada"))
     studio.apply(Morph(host.active_document().layers()[0].id))
