@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from latentlayers.checkpoints.pickles.limits import Blob, Stream
-from latentlayers.checkpoints.pickles.unpickler import Allowed, Global, Unpickler, plain_key
+from latentlayers.checkpoints.pickles.unpickler import Allowed, Global, Unpickler, forbidden, plain_key
 from latentlayers.checkpoints.refusals import corrupt, shown, unsupported
 
 STORAGE_DTYPES = {
@@ -234,6 +234,15 @@ def empty_array(*_: Any) -> NumpyArray:
     return NumpyArray()
 
 
+def from_buffer(data: Any, kind: Any, shape: Any, order: Any) -> NumpyArray:
+    """`numpy.core.numeric._frombuffer`: how protocol 5, Python 3.8's highest, writes whole arrays."""
+    if not isinstance(kind, DType) or order not in ("C", "F"):
+        raise corrupt("a numpy array is not made of plain numbers")
+    array = NumpyArray()
+    array.set_state((1, shape, kind, order == "F", data))
+    return array
+
+
 def scalar(kind: Any, data: Any) -> int | float | bool:
     if not isinstance(kind, DType) or not isinstance(data, (Blob, str)) or len(data) != kind.numpy.itemsize:
         raise corrupt("a numpy scalar is not a plain number")
@@ -257,6 +266,30 @@ def encode(text: Any, encoding: Any) -> bytes:
         raise corrupt("bytes are not encoded as Python does")
     return text.encode("latin-1")
 
+
+HISTORY = "mmengine.logging.history_buffer.HistoryBuffer"
+
+
+def history_method(owner: Any, name: Any) -> Record:
+    """`getattr` as protocol 2 names a method; OpenMMLab's logs keep those of `HISTORY`, and nothing else may ask."""
+    if owner != Global(HISTORY) or type(name) is not str:
+        raise forbidden(f"builtins.getattr({shown(owner)}, {shown(name)})")
+    return Record(HISTORY, (name,))
+
+
+# What stands among a training's settings and logs, beside the weights; of no use here.
+SETTINGS: Allowed = {
+    "torch.device": record("torch.device"),
+    "torch.Size": lambda sizes=(): sizes,
+    **dict.fromkeys(map(str, STORAGE_DTYPES.values())),
+    "collections.defaultdict": lambda *_: {},
+    **{f"builtins.{kind}": None for kind in ("list", "dict", "int", "float")},
+    **{f"__builtin__.{kind}": None for kind in ("list", "dict", "int", "float")},
+    HISTORY: record(HISTORY),
+    "__builtin__.getattr": history_method,
+    "builtins.getattr": history_method,
+    **{f"pathlib.{kind}": record(f"pathlib.{kind}") for kind in ("Path", "PosixPath", "PurePosixPath", "WindowsPath")},
+}
 
 MODULE = "torch_utils.persistence._reconstruct_persistent_obj"
 NETWORK = "dnnlib.tflib.network.Network"
@@ -284,4 +317,7 @@ ALLOWED: Allowed = {
     "numpy._core.multiarray.scalar": scalar,
     "numpy.core.multiarray._reconstruct": empty_array,
     "numpy._core.multiarray._reconstruct": empty_array,
+    "numpy.core.numeric._frombuffer": from_buffer,
+    "numpy._core.numeric._frombuffer": from_buffer,
+    **SETTINGS,
 }
