@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from latentlayers.checkpoints.families.family import W_AVG
@@ -24,13 +22,12 @@ from latentlayers.checkpoints.families.stylegan1 import (
 )
 from latentlayers.checkpoints.families.stylegan2 import resample_taps
 from latentlayers.checkpoints.pickles.limits import Budget
-from latentlayers.checkpoints.readers.network import Arrays, Network
+from latentlayers.checkpoints.readers.network import DRAWN, MAX_DRAWN, Arrays, Network, noise_maps
 from latentlayers.generators import StyleGAN1Config
 
 SOURCE_FORMAT = "lernapparat"
 FIRST_DENSE = "g_mapping.dense0.weight"
 BLUR = "g_synthesis.blocks.8x8.conv0_up.intermediate.kernel"
-MAX_SIDE = 1024  # of the largest one there is; the noise maps we add are not backed by bytes of the file
 MEAN = "truncation.avg_latent"  # the notebook's optional module
 
 
@@ -51,18 +48,16 @@ def read(value: Any, budget: Budget) -> Network | None:
 
     layers = g.count("g_mapping.dense{}.weight")
     sides = [4]
-    while f"g_synthesis.blocks.{sides[-1] * 2}x{sides[-1] * 2}.conv1.weight" in g and sides[-1] < MAX_SIDE:
+    while f"g_synthesis.blocks.{sides[-1] * 2}x{sides[-1] * 2}.conv1.weight" in g and sides[-1] < MAX_DRAWN:
         sides.append(sides[-1] * 2)
 
-    arrays: dict[str, Tensor] = {}
+    arrays = noise_maps([f"synthesis.b{side}.conv{j}.noise_const" for side in sides for j in range(2)], sides[-1])
     for i in range(layers):
         arrays[f"mapping.fc{i}.weight"] = g.get(f"g_mapping.dense{i}.weight", 2)
         arrays[f"mapping.fc{i}.bias"] = dense_bias(g.get(f"g_mapping.dense{i}.bias", 1))
-    noise = np.random.RandomState(0)
     for side in sides:
         source, ours = f"g_synthesis.blocks.{side}x{side}", f"synthesis.b{side}"
         for j in range(2):
-            arrays[f"{ours}.conv{j}.noise_const"] = torch.from_numpy(noise.randn(side, side)).float()
             arrays |= _epilogue(g, f"{source}.epi{j + 1}", f"{ours}.conv{j}")
         if side == 4:
             arrays[f"{ours}.const"] = g.get(f"{source}.const", 4).squeeze(0)
@@ -88,7 +83,7 @@ def read(value: Any, budget: Budget) -> Network | None:
         layer_features=g.shape("g_mapping.dense0.weight", 2)[0] if layers > 1 else 0,
         blur_filter=resample_taps(BLUR, g.get(BLUR, 4)[0, 0]) if BLUR in g else (1.0, 2.0, 1.0),
     )
-    return Network(config, arrays, SOURCE_FORMAT, "its noise maps are draws of ours, as it has none")
+    return Network(config, arrays, SOURCE_FORMAT, DRAWN)
 
 
 def _epilogue(g: Arrays, source: str, ours: str) -> dict[str, Tensor]:

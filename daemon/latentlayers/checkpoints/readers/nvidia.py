@@ -8,7 +8,7 @@ from typing import Any
 from latentlayers.checkpoints.families.stylegan2 import derived
 from latentlayers.checkpoints.pickles.limits import Budget
 from latentlayers.checkpoints.readers import nvidia_stylegan3
-from latentlayers.checkpoints.readers.network import Arrays, Network, named_tensors, tables_in
+from latentlayers.checkpoints.readers.network import Arrays, Network, check_square, named_tensors, tables_in
 from latentlayers.checkpoints.readers.nvidia_names import common_filter
 from latentlayers.checkpoints.readers.persistence import attribute, child, clamp_of, is_module, parts, state_of
 from latentlayers.checkpoints.refusals import unsupported
@@ -41,6 +41,7 @@ def read(value: Any, budget: Budget) -> Network | None:
 
 
 def _stylegan2(root: dict[str, Any], arrays: Arrays, names: Iterable[str]) -> StyleGAN2Config:
+    check_square(arrays.shape("synthesis.b4.const"))
     resolution = attribute(root, "img_resolution", int)
     sides = [2**k for k in range(2, resolution.bit_length())]
     block = child(root, "synthesis", f"b{resolution}")
