@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -70,16 +69,33 @@ def record(name: str) -> Callable[..., Record]:
 
 @dataclass(eq=False)
 class Storage:
-    """A flat run of `numel` numbers; `read()` returns its bytes. Read once, however many tensors view it."""
+    """A flat run of `numel` numbers; `read()` returns its bytes.
+
+    Attributes:
+        views: how many tensors view it that were not loaded yet.
+    """
 
     dtype: torch.dtype
     numel: int
     read: Callable[[], bytearray]
+    views: int = 0
+    _kept: Tensor | None = None
+    _reads: int = 0
 
-    @cached_property
     def numbers(self) -> Tensor:
-        data = self.read()
-        return torch.frombuffer(data, dtype=self.dtype) if data else torch.empty(0, dtype=self.dtype)
+        """All of them, for one of the views.
+
+        They are let go of when every view was loaded, so that a file is not in memory beside the network made of it;
+        but not twice, however often a file makes us load the same view.
+        """
+        numbers = self._kept
+        if numbers is None:
+            data = self.read()
+            numbers = torch.frombuffer(data, dtype=self.dtype) if data else torch.empty(0, dtype=self.dtype)
+            self._reads += 1
+        self.views -= 1
+        self._kept = numbers if self.views > 0 or self._reads > 1 else None
+        return numbers
 
 
 class Storages:
@@ -119,7 +135,7 @@ class TorchArray:
     stride: tuple[int, ...]
 
     def load(self) -> Tensor:
-        return self.storage.numbers.as_strided(self.shape, self.stride, self.offset)
+        return self.storage.numbers().as_strided(self.shape, self.stride, self.offset)
 
 
 def sizes(value: Any) -> tuple[int, ...]:
@@ -139,6 +155,7 @@ def rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -
     last = offset + sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
     if elements > storage.numel or (elements and last >= storage.numel):
         raise corrupt(f"a tensor of shape {list(shape)} does not fit its storage of {storage.numel}")
+    storage.views += 1
     return TorchArray(storage, offset, shape, steps)
 
 

@@ -21,8 +21,9 @@ from latentlayers.checkpoints.families.stylegan1 import (
     style_bias,
 )
 from latentlayers.checkpoints.families.stylegan2 import resample_taps
+from latentlayers.checkpoints.pickles.inert import Lazy
 from latentlayers.checkpoints.pickles.limits import Budget
-from latentlayers.checkpoints.readers.network import DRAWN, MAX_DRAWN, Arrays, Network, noise_maps
+from latentlayers.checkpoints.readers.network import DRAWN, MAX_DRAWN, Arrays, Later, Network, noise_maps
 from latentlayers.generators import StyleGAN1Config
 
 SOURCE_FORMAT = "lernapparat"
@@ -51,26 +52,28 @@ def read(value: Any, budget: Budget) -> Network | None:
     while f"g_synthesis.blocks.{sides[-1] * 2}x{sides[-1] * 2}.conv1.weight" in g and sides[-1] < MAX_DRAWN:
         sides.append(sides[-1] * 2)
 
-    arrays = noise_maps([f"synthesis.b{side}.conv{j}.noise_const" for side in sides for j in range(2)], sides[-1])
+    arrays: dict[str, Tensor | Lazy] = {
+        **noise_maps([f"synthesis.b{side}.conv{j}.noise_const" for side in sides for j in range(2)], sides[-1])
+    }
     for i in range(layers):
-        arrays[f"mapping.fc{i}.weight"] = g.get(f"g_mapping.dense{i}.weight", 2)
-        arrays[f"mapping.fc{i}.bias"] = dense_bias(g.get(f"g_mapping.dense{i}.bias", 1))
+        arrays[f"mapping.fc{i}.weight"] = g.later(f"g_mapping.dense{i}.weight", 2)
+        arrays[f"mapping.fc{i}.bias"] = g.later(f"g_mapping.dense{i}.bias", 1, make=dense_bias)
     for side in sides:
         source, ours = f"g_synthesis.blocks.{side}x{side}", f"synthesis.b{side}"
         for j in range(2):
             arrays |= _epilogue(g, f"{source}.epi{j + 1}", f"{ours}.conv{j}")
         if side == 4:
-            arrays[f"{ours}.const"] = g.get(f"{source}.const", 4).squeeze(0)
-            arrays[f"{ours}.conv0.bias"] = g.get(f"{source}.bias", 1)
+            const = f"{source}.const"
+            arrays[f"{ours}.const"] = g.later(const, shape=g.shape(const, 4)[1:], make=lambda array: array.squeeze(0))
+            arrays[f"{ours}.conv0.bias"] = g.later(f"{source}.bias", 1)
         else:
-            up = g.get(f"{source}.conv0_up.weight", 4)
-            arrays[f"{ours}.conv0.weight"] = doubling_kernel(up, fused=side >= FUSED_FROM)
-            arrays[f"{ours}.conv0.bias"] = g.get(f"{source}.conv0_up.bias", 1)
+            arrays[f"{ours}.conv0.weight"] = _doubling(g, f"{source}.conv0_up.weight", fused=side >= FUSED_FROM)
+            arrays[f"{ours}.conv0.bias"] = g.later(f"{source}.conv0_up.bias", 1)
         conv = f"{source}.conv" if side == 4 else f"{source}.conv1"
-        arrays[f"{ours}.conv1.weight"] = conv_kernel(g.get(f"{conv}.weight", 4))
-        arrays[f"{ours}.conv1.bias"] = g.get(f"{conv}.bias", 1)
-    arrays[f"synthesis.b{sides[-1]}.torgb.weight"] = rgb_kernel(g.get("g_synthesis.torgb.weight", 4))
-    arrays[f"synthesis.b{sides[-1]}.torgb.bias"] = g.get("g_synthesis.torgb.bias", 1)
+        arrays[f"{ours}.conv1.weight"] = g.later(f"{conv}.weight", 4, make=conv_kernel)
+        arrays[f"{ours}.conv1.bias"] = g.later(f"{conv}.bias", 1)
+    arrays[f"synthesis.b{sides[-1]}.torgb.weight"] = g.later("g_synthesis.torgb.weight", 4, make=rgb_kernel)
+    arrays[f"synthesis.b{sides[-1]}.torgb.bias"] = g.later("g_synthesis.torgb.bias", 1)
     if MEAN in g:
         arrays[W_AVG] = g.get(MEAN).flatten()
 
@@ -86,9 +89,15 @@ def read(value: Any, budget: Budget) -> Network | None:
     return Network(config, arrays, SOURCE_FORMAT, DRAWN)
 
 
-def _epilogue(g: Arrays, source: str, ours: str) -> dict[str, Tensor]:
+def _doubling(g: Arrays, name: str, *, fused: bool) -> Later:
+    out, into, rows, columns = g.shape(name, 4)
+    shape = (into, out, rows + 1, columns + 1)
+    return g.later(name, shape=shape, make=lambda weight: doubling_kernel(weight, fused=fused))
+
+
+def _epilogue(g: Arrays, source: str, ours: str) -> dict[str, Later]:
     return {
-        f"{ours}.noise_strength": g.get(f"{source}.top_epi.noise.weight", 1),
-        f"{ours}.affine.weight": g.get(f"{source}.style_mod.lin.weight", 2),
-        f"{ours}.affine.bias": style_bias(g.get(f"{source}.style_mod.lin.bias", 1)),
+        f"{ours}.noise_strength": g.later(f"{source}.top_epi.noise.weight", 1),
+        f"{ours}.affine.weight": g.later(f"{source}.style_mod.lin.weight", 2),
+        f"{ours}.affine.bias": g.later(f"{source}.style_mod.lin.bias", 1, make=style_bias),
     }

@@ -33,9 +33,17 @@ class Network:
     """
 
     config: GeneratorConfig
-    arrays: dict[str, Tensor]
+    arrays: dict[str, Tensor | Lazy]
     source_format: str
     note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Later:
+    """An array of `shape` that `load` makes of what is in the file: a `Lazy` in our layout."""
+
+    shape: tuple[int, ...]
+    load: Callable[[], Tensor]
 
 
 class Arrays:
@@ -66,6 +74,25 @@ class Arrays:
         array = torch.tensor(value) if type(value) is float else self._lazy(name).load()
         self._budget.spend(array.numel() * array.itemsize)
         return array
+
+    def later(
+        self,
+        name: str,
+        ndim: int | None = None,
+        *,
+        shape: tuple[int, ...] | None = None,
+        make: Callable[[Tensor], Tensor] = lambda array: array,
+    ) -> Later:
+        """What `make` makes of the array, read when it is wanted; of this `shape`, else of the array's own.
+
+        Raises as `shape` does, and when it is loaded as `get` and `make` do.
+        """
+        own = self.shape(name, ndim)
+        return Later(own if shape is None else shape, lambda: make(self.get(name)))
+
+    def all_later(self, names: Iterable[str]) -> dict[str, Tensor | Lazy]:
+        """The arrays as they are, by name, read when they are wanted."""
+        return {name: self.later(name) for name in names}
 
     def count(self, pattern: str, first: int = 0) -> int:
         """How many of pattern.format(first), pattern.format(first + 1), ... there are without a gap."""

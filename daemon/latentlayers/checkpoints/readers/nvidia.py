@@ -32,10 +32,9 @@ def read(value: Any, budget: Budget) -> Network | None:
     tensors = named_tensors(generator, parts)
     arrays = Arrays(tensors, budget)
     if "synthesis.input.freqs" in arrays:
-        weights = {name: arrays.get(name) for name in tensors}
-        return Network(nvidia_stylegan3.config(root, arrays), weights, SOURCE_FORMAT, note)
+        return Network(nvidia_stylegan3.config(root, arrays), arrays.all_later(tensors), SOURCE_FORMAT, note)
     if "synthesis.b4.const" in arrays:
-        weights = {name: arrays.get(name) for name in tensors if not derived(name)}
+        weights = arrays.all_later(name for name in tensors if not derived(name))
         return Network(_stylegan2(root, arrays, tensors), weights, SOURCE_FORMAT, note)
     raise unsupported("its generator is not laid out like StyleGAN2 or StyleGAN3")
 

@@ -53,7 +53,7 @@ def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any]
     """
     g = Arrays(weights, budget)
     config = _stylegan3(settings) if STYLEGAN3_MARK in g else _stylegan2(g, weights, settings)
-    arrays = {name: g.get(name) for name in weights if not derived(name)}
+    arrays = g.all_later(name for name in weights if not derived(name))
     return Network(config, arrays, SOURCE_FORMAT, note)
 
 

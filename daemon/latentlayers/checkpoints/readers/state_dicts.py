@@ -7,6 +7,7 @@ states them.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -19,7 +20,7 @@ from latentlayers.checkpoints.pickles.inert import Lazy
 from latentlayers.checkpoints.pickles.limits import Budget
 from latentlayers.checkpoints.readers import nvidia_names
 from latentlayers.checkpoints.readers.layouts import LAYOUTS, Layout
-from latentlayers.checkpoints.readers.network import DRAWN, Arrays, Network, check_square, noise_maps
+from latentlayers.checkpoints.readers.network import DRAWN, Arrays, Later, Network, check_square, noise_maps
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN2Config
 
@@ -117,11 +118,10 @@ def _read_layout(layout: Layout, weights: Mapping[str, Any], mean: Any, budget: 
     drawn: dict[str, Tensor] = {}
     if not any(names[ours] in g for ours in maps):  # the first files of these projects
         drawn, note = noise_maps(names, sides[-1]), "; ".join(filter(None, (note, DRAWN)))
-    arrays = drawn | {
-        ours: layout.value(ours, _in_our_shape(ours, g.get(theirs)))
-        for ours, theirs in names.items()
-        if ours not in drawn
-    }
+    arrays: dict[str, Tensor | Lazy] = {**drawn}
+    for ours, theirs in names.items():
+        if ours not in drawn:
+            arrays[ours] = _later(layout, ours, g, theirs)
     if isinstance(mean, Lazy):
         # Encoders keep the mean once for each row of w+.
         rows = Arrays({"latent_avg": mean}, budget).get("latent_avg").double()
@@ -144,13 +144,25 @@ def _read_layout(layout: Layout, weights: Mapping[str, Any], mean: Any, budget: 
     return Network(config, arrays, layout.source_format, note)
 
 
-def _in_our_shape(name: str, array: Tensor) -> Tensor:
-    """Without the axes of length 1 that these projects put around an array. Raises CorruptCheckpoint if some lack."""
+def _later(layout: Layout, ours: str, g: Arrays, theirs: str) -> Later:
+    shape = _our_shape(ours, g.shape(theirs))
+    return g.later(theirs, shape=shape, make=lambda array: layout.value(ours, array.reshape(shape)))
+
+
+def _our_shape(name: str, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Without the axes of length 1 that these projects put around an array.
+
+    Raises:
+        CorruptCheckpoint: some lack, or are longer.
+    """
     layer, _, part = name.rpartition(".")
     ndim = {"bias": 1, "noise_strength": 0, "noise_const": 2, "const": 3}.get(part)
     if ndim is None:
         ndim = 2 if layer.startswith("mapping.") or layer.endswith(".affine") else 4
-    if array.ndim < ndim:
-        raise corrupt(f"{name} has {array.ndim} dimensions, not {ndim}")
+    if len(shape) < ndim:
+        raise corrupt(f"{name} has {len(shape)} dimensions, not {ndim}")
     # A picture's bias has such axes behind, everything else before.
-    return array.flatten() if ndim == 1 else array.reshape(array.shape[array.ndim - ndim :])
+    kept = (math.prod(shape),) if ndim == 1 else shape[len(shape) - ndim :]
+    if math.prod(kept) != math.prod(shape):
+        raise corrupt(f"{name} has shape {list(shape)}, of which only the last {ndim} may be longer than 1")
+    return kept
