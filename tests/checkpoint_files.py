@@ -231,7 +231,7 @@ def tf_network(path: Path) -> Any:
         return _OwnFileUnpickler(file).load()[2]
 
 
-def tf_pickle(path: Path, network: Any) -> Path:
+def tf_pickle(path: Path, network: Any, *, protocol: int = 4) -> Path:
     """Write (None, None, network) as TensorFlow's StyleGAN2 would."""
     names = ["dnnlib", "dnnlib.tflib", "dnnlib.tflib.network"]
     modules = {name: ModuleType(name) for name in names}
@@ -239,7 +239,7 @@ def tf_pickle(path: Path, network: Any) -> Path:
     Network.__module__ = "dnnlib.tflib.network"
     sys.modules.update(modules)
     try:
-        path.write_bytes(pickle.dumps((None, None, network), protocol=4))
+        path.write_bytes(pickle.dumps((None, None, network), protocol=protocol))
     finally:
         Network.__module__ = __name__
         for name in names:

@@ -111,6 +111,10 @@ def attempts_to_run(mark: str) -> Corpus:
             PROTO + nested(legacy(storage(0), keys=value(["0"]), data=bytes(8))) + b"}b.",
             "Storage",
         ),
+        "getattr of an allowed name": (
+            PROTO + call("builtins.getattr", pickle_global("torch", "device") + value("__init__")) + b".",
+            r"builtins\.getattr",
+        ),
         "call of a text": (PROTO + value("x") + b")R.", "calls something that is not a name"),
         "call of a class that is only a name": (PROTO + pickle_global("numpy", "ndarray") + b")R.", "numpy.ndarray"),
         "call without a tuple": (PROTO + pickle_global("collections", "OrderedDict") + b"]R.", "not a name"),
@@ -183,6 +187,16 @@ def bombs() -> Corpus:
         "colliding keys": (PROTO + b"}(" + colliding + b"u.", "a int as a key"),
         "a memo slot at four billion": (b"\x80\x02Nr\xff\xff\xff\xff.", "no generator"),
         "bytes of 2^62 announced": (PROTO + b"\x8e" + struct.pack("<Q", 1 << 62) + b"x.", "bytes early"),
+        "a byte array of 2^62 announced": (PROTO + b"\x96" + struct.pack("<Q", 1 << 62) + b"x.", "bytes early"),
+        "an array of another size than its buffer": (
+            PROTO
+            + call(
+                "numpy.core.numeric._frombuffer",
+                value(bytes(8)) + call("numpy.dtype", value("f4")) + value((1 << 39, 1 << 39)) + value("C"),
+            )
+            + b".",
+            "has 8 bytes",
+        ),
         "a text of 2^62 announced": (PROTO + b"\x8d" + struct.pack("<Q", 1 << 62) + b"x.", "a text of"),
         "a text of 4 GB announced": (PROTO + b"X\xff\xff\xff\xffx.", "a text of"),
         "a long text with a rare character": (

@@ -10,6 +10,7 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from checkpoint_files import (
@@ -148,6 +149,17 @@ def test_half_precision_and_strided_tensors_are_read(tmp_path):
     again = load_generator(write_nvidia(tmp_path / "g.pkl", tree))
     assert torch.equal(again.mapping.fc0.weight, generator.mapping.fc0.weight)
     assert again.mapping.fc1.bias.dtype == torch.float32
+
+
+@pytest.mark.parametrize("protocol", [2, 3, 4, 5])
+@pytest.mark.parametrize("name", ["sg1tf_16_fused", "sg2tf_16"])
+def test_tensorflow_pickles_of_every_python_are_read(name, protocol, tmp_path):
+    """Python 3.8 writes them with protocol 5, in which arrays are made by another function from byte arrays."""
+    network = tf_network(reference_file(name))
+    variables = network.components["synthesis"].variables
+    variables[:] = [(key, np.asfortranarray(value) if key == "4x4/Conv/weight" else value) for key, value in variables]
+    again = load_generator(tf_pickle(tmp_path / "g.pkl", network, protocol=protocol))
+    assert equal_weights(again, load_generator(reference_file(name)))
 
 
 def test_tensorflow_defaults_are_overridden_by_the_files_keyword_arguments(tmp_path):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from latentlayers.checkpoints.families.family import W_AVG, Family
 from latentlayers.checkpoints.families.stylegan1 import STYLEGAN1
 from latentlayers.checkpoints.families.stylegan2 import STYLEGAN2
 from latentlayers.checkpoints.families.stylegan3 import STYLEGAN3
+from latentlayers.checkpoints.pickles.inert import Lazy
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import Generator, GeneratorConfig
 
@@ -42,23 +43,24 @@ def mean_latent(generator: Generator) -> Tensor:
         labels = torch.arange(first, first + 64)
         c = F.one_hot(labels % generator.c_dim, generator.c_dim) if generator.c_dim else None
         with torch.no_grad():
-            means.append(generator.map(z, c)[:, 0].mean(dim=0))
+            means.append(generator.mapping(z, c).mean(dim=0))  # `map` would copy each w into every row of w+
     return torch.stack(means).mean(dim=0)
 
 
-def build(cfg: GeneratorConfig, arrays: dict[str, Tensor]) -> Generator:
+def build(cfg: GeneratorConfig, arrays: dict[str, Tensor | Lazy]) -> Generator:
     """The generator with these weights, in float32 on the CPU, frozen.
 
     Args:
         arrays: one for each entry of the generator's state_dict that is not `Family.derived`, in any floating dtype.
-            Only `mapping.w_avg` may be left out; it is then estimated. Emptied, so that a network is in memory once.
+            Only `mapping.w_avg` may be left out; it is then estimated. Emptied, and read one after the other, so that
+            a network is in memory once.
 
     Raises:
         CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN, infinity or what overflows.
     """
     family = FAMILIES[cfg.family]
     family.check(cfg)
-    if family.least_size(cfg) > sum(array.numel() for array in arrays.values()):
+    if family.least_size(cfg) > sum(math.prod(array.shape) for array in arrays.values()):
         raise corrupt("it holds fewer weights than its sizes call for")
     with _Uninitialised():
         generator = family.make(cfg)
@@ -77,6 +79,15 @@ def build(cfg: GeneratorConfig, arrays: dict[str, Tensor]) -> Generator:
     return generator
 
 
+@runtime_checkable
+class InPieces(Protocol):
+    """A `Lazy` of real numbers that need not be in memory as a whole to be copied."""
+
+    def copy_to(self, target: Tensor) -> None:
+        """Overwrites `target`, which is contiguous and has this shape, and any floating dtype."""
+        ...
+
+
 class _Uninitialised(TorchFunctionMode):
     """While it lasts, random initial weights are left unset: all of them are about to be replaced."""
 
@@ -86,12 +97,16 @@ class _Uninitialised(TorchFunctionMode):
         return (torch.empty if func is torch.randn else func)(*args, **(kwargs or {}))
 
 
-def _fill(name: str, weight: Tensor, array: Tensor) -> None:
-    if not array.is_floating_point():
-        raise corrupt(f"{name} holds {str(array.dtype).removeprefix('torch.')} instead of real numbers")
-    if array.shape != weight.shape:
+def _fill(name: str, weight: Tensor, array: Tensor | Lazy) -> None:
+    if tuple(array.shape) != tuple(weight.shape):
         raise corrupt(f"{name} has shape {list(array.shape)}, not {list(weight.shape)}")
-    weight.copy_(array)
+    if isinstance(array, InPieces):
+        array.copy_to(weight)
+    else:
+        array = array if isinstance(array, Tensor) else array.load()
+        if not array.is_floating_point():
+            raise corrupt(f"{name} holds {str(array.dtype).removeprefix('torch.')} instead of real numbers")
+        weight.copy_(array)
     least, greatest = weight.aminmax()  # both are NaN if one number is
     if not (math.isfinite(least) and math.isfinite(greatest)):
         raise corrupt(f"{name} holds numbers that are not finite")

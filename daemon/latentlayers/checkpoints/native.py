@@ -20,6 +20,7 @@ from latentlayers.errors import LatentLayersError, PreconditionFailed
 from latentlayers.generators import Generator
 
 DTYPES = {"F64": torch.float64, "F32": torch.float32, "F16": torch.float16, "BF16": torch.bfloat16}
+PIECE = 1 << 17  # numbers that are read at once
 HALF_MAX = torch.finfo(torch.float16).max
 
 
@@ -61,7 +62,7 @@ def load_generator_native(path: str | Path) -> tuple[Generator, ModelHeader]:
         family = family_named(header.family)
         if W_AVG not in layout.tensors:  # `build` would estimate it
             raise corrupt(f"{W_AVG} is missing")
-        return build(family.read_config(header.config), read_tensors(file, layout)), header
+        return build(family.read_config(header.config), {**stored_tensors(file, layout)}), header
 
 
 @dataclass(eq=False)
@@ -74,13 +75,24 @@ class StoredTensor:
     shape: tuple[int, ...]
 
     def load(self) -> Tensor:
-        if not math.prod(self.shape):
-            return torch.empty(self.shape, dtype=self.dtype)
-        data = bytearray(math.prod(self.shape) * self.dtype.itemsize)
-        self.file.seek(self.begin)
+        return self._run(0, math.prod(self.shape)).reshape(self.shape)
+
+    def copy_to(self, target: Tensor) -> None:
+        """See `build.InPieces`: of a half-precision file, whole arrays would be a tenth of what it takes in memory."""
+        numbers = target.view(-1)
+        for begin in range(0, len(numbers), PIECE):
+            piece = numbers[begin : begin + PIECE]
+            piece.copy_(self._run(begin, len(piece)))
+
+    def _run(self, begin: int, n: int) -> Tensor:
+        """[n], from number `begin` on."""
+        if n == 0:
+            return torch.empty(0, dtype=self.dtype)
+        data = bytearray(n * self.dtype.itemsize)
+        self.file.seek(self.begin + begin * self.dtype.itemsize)
         if self.file.readinto(data) != len(data):  # type: ignore[attr-defined]
             raise corrupt("it became shorter while it was read")
-        return torch.frombuffer(data, dtype=self.dtype).reshape(self.shape)
+        return torch.frombuffer(data, dtype=self.dtype)
 
 
 def stored_tensors(file: BinaryIO, layout: Layout) -> dict[str, StoredTensor]:

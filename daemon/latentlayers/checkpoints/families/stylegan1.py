@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from latentlayers.checkpoints.families.family import MAX_FEATURES, MAX_RESOLUTION, Family, check_sizes
@@ -60,8 +59,12 @@ def doubling_kernel(weight: Tensor, *, fused: bool) -> Tensor:
     The fused operation is a transposed convolution with the sum of four shifted copies. Repeating pixels before an
     ordinary convolution is the same with the kernel mirrored.
     """
-    padded = F.pad(conv_kernel(weight if fused else weight.flip(2, 3)).transpose(0, 1), (1, 1, 1, 1))
-    return padded[..., 1:, 1:] + padded[..., :-1, 1:] + padded[..., 1:, :-1] + padded[..., :-1, :-1]
+    kernel = conv_kernel(weight if fused else weight.flip(2, 3)).transpose(0, 1)
+    rows, columns = kernel.shape[2:]
+    doubled = kernel.new_zeros(*kernel.shape[:2], rows + 1, columns + 1)
+    for i, j in ((0, 0), (1, 0), (0, 1), (1, 1)):
+        doubled[..., i : i + rows, j : j + columns] += kernel
+    return doubled
 
 
 def rgb_kernel(weight: Tensor) -> Tensor:

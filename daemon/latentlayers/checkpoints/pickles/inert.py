@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -17,7 +16,7 @@ import torch
 from torch import Tensor
 
 from latentlayers.checkpoints.pickles.limits import Blob, Stream
-from latentlayers.checkpoints.pickles.unpickler import Allowed, Global, Unpickler, plain_key
+from latentlayers.checkpoints.pickles.unpickler import Allowed, Global, Unpickler, forbidden, plain_key
 from latentlayers.checkpoints.refusals import corrupt, shown, unsupported
 
 STORAGE_DTYPES = {
@@ -70,16 +69,33 @@ def record(name: str) -> Callable[..., Record]:
 
 @dataclass(eq=False)
 class Storage:
-    """A flat run of `numel` numbers; `read()` returns its bytes. Read once, however many tensors view it."""
+    """A flat run of `numel` numbers; `read()` returns its bytes.
+
+    Attributes:
+        views: how many tensors view it that were not loaded yet.
+    """
 
     dtype: torch.dtype
     numel: int
     read: Callable[[], bytearray]
+    views: int = 0
+    _kept: Tensor | None = None
+    _reads: int = 0
 
-    @cached_property
     def numbers(self) -> Tensor:
-        data = self.read()
-        return torch.frombuffer(data, dtype=self.dtype) if data else torch.empty(0, dtype=self.dtype)
+        """All of them, for one of the views.
+
+        They are let go of when every view was loaded, so that a file is not in memory beside the network made of it;
+        but not twice, however often a file makes us load the same view.
+        """
+        numbers = self._kept
+        if numbers is None:
+            data = self.read()
+            numbers = torch.frombuffer(data, dtype=self.dtype) if data else torch.empty(0, dtype=self.dtype)
+            self._reads += 1
+        self.views -= 1
+        self._kept = numbers if self.views > 0 or self._reads > 1 else None
+        return numbers
 
 
 class Storages:
@@ -119,7 +135,7 @@ class TorchArray:
     stride: tuple[int, ...]
 
     def load(self) -> Tensor:
-        return self.storage.numbers.as_strided(self.shape, self.stride, self.offset)
+        return self.storage.numbers().as_strided(self.shape, self.stride, self.offset)
 
 
 def sizes(value: Any) -> tuple[int, ...]:
@@ -139,6 +155,7 @@ def rebuild_tensor(storage: Any, offset: Any, size: Any, stride: Any, *_: Any) -
     last = offset + sum((n - 1) * step for n, step in zip(shape, steps, strict=True))
     if elements > storage.numel or (elements and last >= storage.numel):
         raise corrupt(f"a tensor of shape {list(shape)} does not fit its storage of {storage.numel}")
+    storage.views += 1
     return TorchArray(storage, offset, shape, steps)
 
 
@@ -234,6 +251,15 @@ def empty_array(*_: Any) -> NumpyArray:
     return NumpyArray()
 
 
+def from_buffer(data: Any, kind: Any, shape: Any, order: Any) -> NumpyArray:
+    """`numpy.core.numeric._frombuffer`: how protocol 5, Python 3.8's highest, writes whole arrays."""
+    if not isinstance(kind, DType) or order not in ("C", "F"):
+        raise corrupt("a numpy array is not made of plain numbers")
+    array = NumpyArray()
+    array.set_state((1, shape, kind, order == "F", data))
+    return array
+
+
 def scalar(kind: Any, data: Any) -> int | float | bool:
     if not isinstance(kind, DType) or not isinstance(data, (Blob, str)) or len(data) != kind.numpy.itemsize:
         raise corrupt("a numpy scalar is not a plain number")
@@ -257,6 +283,30 @@ def encode(text: Any, encoding: Any) -> bytes:
         raise corrupt("bytes are not encoded as Python does")
     return text.encode("latin-1")
 
+
+HISTORY = "mmengine.logging.history_buffer.HistoryBuffer"
+
+
+def history_method(owner: Any, name: Any) -> Record:
+    """`getattr` as protocol 2 names a method; OpenMMLab's logs keep those of `HISTORY`, and nothing else may ask."""
+    if owner != Global(HISTORY) or type(name) is not str:
+        raise forbidden(f"builtins.getattr({shown(owner)}, {shown(name)})")
+    return Record(HISTORY, (name,))
+
+
+# What stands among a training's settings and logs, beside the weights; of no use here.
+SETTINGS: Allowed = {
+    "torch.device": record("torch.device"),
+    "torch.Size": lambda sizes=(): sizes,
+    **dict.fromkeys(map(str, STORAGE_DTYPES.values())),
+    "collections.defaultdict": lambda *_: {},
+    **{f"builtins.{kind}": None for kind in ("list", "dict", "int", "float")},
+    **{f"__builtin__.{kind}": None for kind in ("list", "dict", "int", "float")},
+    HISTORY: record(HISTORY),
+    "__builtin__.getattr": history_method,
+    "builtins.getattr": history_method,
+    **{f"pathlib.{kind}": record(f"pathlib.{kind}") for kind in ("Path", "PosixPath", "PurePosixPath", "WindowsPath")},
+}
 
 MODULE = "torch_utils.persistence._reconstruct_persistent_obj"
 NETWORK = "dnnlib.tflib.network.Network"
@@ -284,4 +334,7 @@ ALLOWED: Allowed = {
     "numpy._core.multiarray.scalar": scalar,
     "numpy.core.multiarray._reconstruct": empty_array,
     "numpy._core.multiarray._reconstruct": empty_array,
+    "numpy.core.numeric._frombuffer": from_buffer,
+    "numpy._core.numeric._frombuffer": from_buffer,
+    **SETTINGS,
 }

@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-import torch
 from torch import Tensor
 
 from latentlayers.checkpoints.families.family import W_AVG
@@ -23,14 +21,14 @@ from latentlayers.checkpoints.families.stylegan1 import (
     style_bias,
 )
 from latentlayers.checkpoints.families.stylegan2 import resample_taps
+from latentlayers.checkpoints.pickles.inert import Lazy
 from latentlayers.checkpoints.pickles.limits import Budget
-from latentlayers.checkpoints.readers.network import Arrays, Network
+from latentlayers.checkpoints.readers.network import DRAWN, MAX_DRAWN, Arrays, Later, Network, noise_maps
 from latentlayers.generators import StyleGAN1Config
 
 SOURCE_FORMAT = "lernapparat"
 FIRST_DENSE = "g_mapping.dense0.weight"
 BLUR = "g_synthesis.blocks.8x8.conv0_up.intermediate.kernel"
-MAX_SIDE = 1024  # of the largest one there is; the noise maps we add are not backed by bytes of the file
 MEAN = "truncation.avg_latent"  # the notebook's optional module
 
 
@@ -51,31 +49,31 @@ def read(value: Any, budget: Budget) -> Network | None:
 
     layers = g.count("g_mapping.dense{}.weight")
     sides = [4]
-    while f"g_synthesis.blocks.{sides[-1] * 2}x{sides[-1] * 2}.conv1.weight" in g and sides[-1] < MAX_SIDE:
+    while f"g_synthesis.blocks.{sides[-1] * 2}x{sides[-1] * 2}.conv1.weight" in g and sides[-1] < MAX_DRAWN:
         sides.append(sides[-1] * 2)
 
-    arrays: dict[str, Tensor] = {}
+    arrays: dict[str, Tensor | Lazy] = {
+        **noise_maps([f"synthesis.b{side}.conv{j}.noise_const" for side in sides for j in range(2)], sides[-1])
+    }
     for i in range(layers):
-        arrays[f"mapping.fc{i}.weight"] = g.get(f"g_mapping.dense{i}.weight", 2)
-        arrays[f"mapping.fc{i}.bias"] = dense_bias(g.get(f"g_mapping.dense{i}.bias", 1))
-    noise = np.random.RandomState(0)
+        arrays[f"mapping.fc{i}.weight"] = g.later(f"g_mapping.dense{i}.weight", 2)
+        arrays[f"mapping.fc{i}.bias"] = g.later(f"g_mapping.dense{i}.bias", 1, make=dense_bias)
     for side in sides:
         source, ours = f"g_synthesis.blocks.{side}x{side}", f"synthesis.b{side}"
         for j in range(2):
-            arrays[f"{ours}.conv{j}.noise_const"] = torch.from_numpy(noise.randn(side, side)).float()
             arrays |= _epilogue(g, f"{source}.epi{j + 1}", f"{ours}.conv{j}")
         if side == 4:
-            arrays[f"{ours}.const"] = g.get(f"{source}.const", 4).squeeze(0)
-            arrays[f"{ours}.conv0.bias"] = g.get(f"{source}.bias", 1)
+            const = f"{source}.const"
+            arrays[f"{ours}.const"] = g.later(const, shape=g.shape(const, 4)[1:], make=lambda array: array.squeeze(0))
+            arrays[f"{ours}.conv0.bias"] = g.later(f"{source}.bias", 1)
         else:
-            up = g.get(f"{source}.conv0_up.weight", 4)
-            arrays[f"{ours}.conv0.weight"] = doubling_kernel(up, fused=side >= FUSED_FROM)
-            arrays[f"{ours}.conv0.bias"] = g.get(f"{source}.conv0_up.bias", 1)
+            arrays[f"{ours}.conv0.weight"] = _doubling(g, f"{source}.conv0_up.weight", fused=side >= FUSED_FROM)
+            arrays[f"{ours}.conv0.bias"] = g.later(f"{source}.conv0_up.bias", 1)
         conv = f"{source}.conv" if side == 4 else f"{source}.conv1"
-        arrays[f"{ours}.conv1.weight"] = conv_kernel(g.get(f"{conv}.weight", 4))
-        arrays[f"{ours}.conv1.bias"] = g.get(f"{conv}.bias", 1)
-    arrays[f"synthesis.b{sides[-1]}.torgb.weight"] = rgb_kernel(g.get("g_synthesis.torgb.weight", 4))
-    arrays[f"synthesis.b{sides[-1]}.torgb.bias"] = g.get("g_synthesis.torgb.bias", 1)
+        arrays[f"{ours}.conv1.weight"] = g.later(f"{conv}.weight", 4, make=conv_kernel)
+        arrays[f"{ours}.conv1.bias"] = g.later(f"{conv}.bias", 1)
+    arrays[f"synthesis.b{sides[-1]}.torgb.weight"] = g.later("g_synthesis.torgb.weight", 4, make=rgb_kernel)
+    arrays[f"synthesis.b{sides[-1]}.torgb.bias"] = g.later("g_synthesis.torgb.bias", 1)
     if MEAN in g:
         arrays[W_AVG] = g.get(MEAN).flatten()
 
@@ -88,12 +86,18 @@ def read(value: Any, budget: Budget) -> Network | None:
         layer_features=g.shape("g_mapping.dense0.weight", 2)[0] if layers > 1 else 0,
         blur_filter=resample_taps(BLUR, g.get(BLUR, 4)[0, 0]) if BLUR in g else (1.0, 2.0, 1.0),
     )
-    return Network(config, arrays, SOURCE_FORMAT, "its noise maps are draws of ours, as it has none")
+    return Network(config, arrays, SOURCE_FORMAT, DRAWN)
 
 
-def _epilogue(g: Arrays, source: str, ours: str) -> dict[str, Tensor]:
+def _doubling(g: Arrays, name: str, *, fused: bool) -> Later:
+    out, into, rows, columns = g.shape(name, 4)
+    shape = (into, out, rows + 1, columns + 1)
+    return g.later(name, shape=shape, make=lambda weight: doubling_kernel(weight, fused=fused))
+
+
+def _epilogue(g: Arrays, source: str, ours: str) -> dict[str, Later]:
     return {
-        f"{ours}.noise_strength": g.get(f"{source}.top_epi.noise.weight", 1),
-        f"{ours}.affine.weight": g.get(f"{source}.style_mod.lin.weight", 2),
-        f"{ours}.affine.bias": style_bias(g.get(f"{source}.style_mod.lin.bias", 1)),
+        f"{ours}.noise_strength": g.later(f"{source}.top_epi.noise.weight", 1),
+        f"{ours}.affine.weight": g.later(f"{source}.style_mod.lin.weight", 2),
+        f"{ours}.affine.bias": g.later(f"{source}.style_mod.lin.bias", 1, make=style_bias),
     }

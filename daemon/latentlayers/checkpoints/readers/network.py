@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from latentlayers.checkpoints.pickles.inert import Lazy
 from latentlayers.checkpoints.pickles.limits import Budget
-from latentlayers.checkpoints.refusals import corrupt
+from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import GeneratorConfig
 
 MAX_PARTS = 100_000
 MAX_DEPTH = 8
 MAX_NAME = 100
+MAX_DRAWN = 1024  # px, of the largest network there is; maps that we add are not backed by bytes of the file
+DRAWN = "its noise maps are draws of ours, as it has none"
+_NOISE = re.compile(r"synthesis\.b([0-9]+)\.conv[01]\.noise_const")
 
 
 @dataclass(frozen=True)
@@ -28,9 +33,17 @@ class Network:
     """
 
     config: GeneratorConfig
-    arrays: dict[str, Tensor]
+    arrays: dict[str, Tensor | Lazy]
     source_format: str
     note: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Later:
+    """An array of `shape` that `load` makes of what is in the file: a `Lazy` in our layout."""
+
+    shape: tuple[int, ...]
+    load: Callable[[], Tensor]
 
 
 class Arrays:
@@ -62,6 +75,25 @@ class Arrays:
         self._budget.spend(array.numel() * array.itemsize)
         return array
 
+    def later(
+        self,
+        name: str,
+        ndim: int | None = None,
+        *,
+        shape: tuple[int, ...] | None = None,
+        make: Callable[[Tensor], Tensor] = lambda array: array,
+    ) -> Later:
+        """What `make` makes of the array, read when it is wanted; of this `shape`, else of the array's own.
+
+        Raises as `shape` does, and when it is loaded as `get` and `make` do.
+        """
+        own = self.shape(name, ndim)
+        return Later(own if shape is None else shape, lambda: make(self.get(name)))
+
+    def all_later(self, names: Iterable[str]) -> dict[str, Tensor | Lazy]:
+        """The arrays as they are, by name, read when they are wanted."""
+        return {name: self.later(name) for name in names}
+
     def count(self, pattern: str, first: int = 0) -> int:
         """How many of pattern.format(first), pattern.format(first + 1), ... there are without a gap."""
         n = 0
@@ -74,6 +106,31 @@ class Arrays:
         if not isinstance(value, Lazy):
             raise corrupt(f"{name} is missing")
         return value
+
+
+def check_square(const: tuple[int, ...]) -> None:
+    """Raises UnsupportedCheckpoint if the learned input of this shape, [C, H, W], makes pictures of unequal sides."""
+    if len(const) == 3 and const[1] != const[2]:
+        raise unsupported(f"its pictures are not square: they begin with {const[1]} rows of {const[2]} pixels")
+
+
+def noise_maps(names: Iterable[str], most: int) -> dict[str, Tensor]:
+    """[side, side] float32 for each of our `names` of a noise map, the same draws every time.
+
+    Args:
+        most: side of the largest one, in pixels.
+
+    Raises:
+        CorruptCheckpoint: it is larger than `MAX_DRAWN`.
+    """
+    if most > MAX_DRAWN:
+        raise corrupt(f"it lacks the noise maps of its {most} px")
+    random, maps = np.random.RandomState(0), {}
+    for name in names:
+        if match := _NOISE.fullmatch(name):
+            side = int(match[1])
+            maps[name] = torch.from_numpy(random.randn(side, side)).float()
+    return maps
 
 
 def tables_in(value: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:

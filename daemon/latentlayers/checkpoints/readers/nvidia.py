@@ -8,7 +8,7 @@ from typing import Any
 from latentlayers.checkpoints.families.stylegan2 import derived
 from latentlayers.checkpoints.pickles.limits import Budget
 from latentlayers.checkpoints.readers import nvidia_stylegan3
-from latentlayers.checkpoints.readers.network import Arrays, Network, named_tensors, tables_in
+from latentlayers.checkpoints.readers.network import Arrays, Network, check_square, named_tensors, tables_in
 from latentlayers.checkpoints.readers.nvidia_names import common_filter
 from latentlayers.checkpoints.readers.persistence import attribute, child, clamp_of, is_module, parts, state_of
 from latentlayers.checkpoints.refusals import unsupported
@@ -32,15 +32,15 @@ def read(value: Any, budget: Budget) -> Network | None:
     tensors = named_tensors(generator, parts)
     arrays = Arrays(tensors, budget)
     if "synthesis.input.freqs" in arrays:
-        weights = {name: arrays.get(name) for name in tensors}
-        return Network(nvidia_stylegan3.config(root, arrays), weights, SOURCE_FORMAT, note)
+        return Network(nvidia_stylegan3.config(root, arrays), arrays.all_later(tensors), SOURCE_FORMAT, note)
     if "synthesis.b4.const" in arrays:
-        weights = {name: arrays.get(name) for name in tensors if not derived(name)}
+        weights = arrays.all_later(name for name in tensors if not derived(name))
         return Network(_stylegan2(root, arrays, tensors), weights, SOURCE_FORMAT, note)
     raise unsupported("its generator is not laid out like StyleGAN2 or StyleGAN3")
 
 
 def _stylegan2(root: dict[str, Any], arrays: Arrays, names: Iterable[str]) -> StyleGAN2Config:
+    check_square(arrays.shape("synthesis.b4.const"))
     resolution = attribute(root, "img_resolution", int)
     sides = [2**k for k in range(2, resolution.bit_length())]
     block = child(root, "synthesis", f"b{resolution}")

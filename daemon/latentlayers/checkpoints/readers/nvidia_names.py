@@ -15,7 +15,7 @@ from latentlayers.checkpoints.families.stylegan2 import MAX_SIDES, RESAMPLE_FILT
 from latentlayers.checkpoints.families.stylegan3_design import design
 from latentlayers.checkpoints.header import MAX_LAYERS
 from latentlayers.checkpoints.pickles.limits import Budget
-from latentlayers.checkpoints.readers.network import Arrays, Network
+from latentlayers.checkpoints.readers.network import Arrays, Network, check_square
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN2Config, StyleGAN3Config
 from latentlayers.generators.stylegan2 import Architecture
@@ -53,7 +53,7 @@ def read(weights: Mapping[str, Any], budget: Budget, settings: Mapping[str, Any]
     """
     g = Arrays(weights, budget)
     config = _stylegan3(settings) if STYLEGAN3_MARK in g else _stylegan2(g, weights, settings)
-    arrays = {name: g.get(name) for name in weights if not derived(name)}
+    arrays = g.all_later(name for name in weights if not derived(name))
     return Network(config, arrays, SOURCE_FORMAT, note)
 
 
@@ -67,6 +67,7 @@ def _stylegan3(settings: Mapping[str, Any]) -> StyleGAN3Config:
 
 
 def _stylegan2(g: Arrays, names: Iterable[str], settings: Mapping[str, Any]) -> StyleGAN2Config:
+    check_square(g.shape("synthesis.b4.const"))
     sides = [4]
     while f"synthesis.b{2 * sides[-1]}.conv1.weight" in g and len(sides) < MAX_SIDES:
         sides.append(2 * sides[-1])

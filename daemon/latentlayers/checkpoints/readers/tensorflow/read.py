@@ -37,7 +37,7 @@ def read(value: Any, budget: Budget) -> Network | None:
     config, arrays = convert(Arrays(mapping, budget), Arrays(synthesis, budget), kwargs, lod)
     if "dlatent_avg" in own:
         arrays[W_AVG] = variables.get("dlatent_avg", 1)
-    return Network(config, arrays, SOURCE_FORMAT)
+    return Network(config, {**arrays}, SOURCE_FORMAT)
 
 
 def _state(network: Any) -> tuple[dict[str, Any], dict[str, Any], dict[str, Any]]:
