@@ -95,6 +95,28 @@ class ValueSlider(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
         self.changed.emit(self.value)
 
 
+class HintedList(QtWidgets.QListWidget):  # type: ignore[misc]
+    """A list that says what will be in it as long as nothing is.
+
+    Args:
+        hint: a sentence.
+    """
+
+    def __init__(self, hint: str) -> None:
+        super().__init__()
+        self.hint = hint
+
+    def paintEvent(self, event: Any) -> None:
+        super().paintEvent(event)
+        if self.count() or not self.hint:
+            return
+        painter = QtGui.QPainter(self.viewport())
+        painter.setPen(self.palette().color(QtGui.QPalette.ColorGroup.Disabled, QtGui.QPalette.ColorRole.Text))
+        room = QtCore.QRectF(self.viewport().rect().adjusted(12, 4, -12, -4))
+        painter.drawText(room, self.hint, QtGui.QTextOption(Qt.AlignmentFlag.AlignCenter))
+        painter.end()
+
+
 class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
     """Chooses a layer of the document; keeps it while layers are renamed, moved, added and removed.
 
@@ -115,6 +137,12 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         self._shown: list[LayerInfo] = []
         self._thumbnail: Callable[[str], QtGui.QImage] | None = None
         self._without_icon: list[int] = []
+        # As large as a thumbnail, so that an opened list does not outgrow its window while they are drawn.
+        empty = QtGui.QPixmap(THUMBNAIL, THUMBNAIL)
+        empty.fill(Qt.GlobalColor.transparent)
+        self._empty = QtGui.QIcon(empty)
+        if hasattr(self, "setPlaceholderText"):  # since Qt 5.15
+            self.setPlaceholderText("Choose a layer…")
         self._drawing = QtCore.QTimer(self)
         self._drawing.timeout.connect(self._draw_next)
         self.currentIndexChanged.connect(self._on_chosen)
@@ -138,7 +166,7 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         self.blockSignals(True)
         self.clear()
         for info in layers:
-            self.addItem(icons.get(info.id, QtGui.QIcon()), "%s%s" % ("  " * info.depth, info.name), info.id)
+            self.addItem(icons.get(info.id, self._empty), "%s%s" % ("  " * info.depth, info.name), info.id)
         self.setCurrentIndex(self.findData(chosen))
         self.blockSignals(False)
         if self.layer != chosen:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
-from ..qt import QtGui, QtWidgets
+from ..qt import QtCore, QtGui, QtWidgets
 
 FOLDER = Path(__file__).resolve().parents[1] / "icons"
 DRAWN_IN = "#777777"
@@ -26,3 +27,27 @@ def icon(name: str, palette: QtGui.QPalette | None = None) -> QtGui.QIcon:
         pixmap.loadFromData(svg.encode("ascii"), "SVG")
         made.addPixmap(pixmap, mode)
     return made
+
+
+class ActionIcons(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
+    """Gives actions their icons, and again in other colours when the theme changes; is never seen itself.
+
+    Args:
+        window: whose palette counts, and which it lives as long as.
+    """
+
+    def __init__(self, window: QtWidgets.QWidget) -> None:
+        super().__init__(window)
+        self._actions: list[tuple[Any, str]] = []
+        self.hide()
+
+    def add(self, action: Any, name: str) -> None:
+        """`name` as `icon` takes it."""
+        self._actions.append((action, name))
+        action.setIcon(icon(name, self.palette()))
+
+    def changeEvent(self, event: Any) -> None:
+        super().changeEvent(event)
+        if event.type() == QtCore.QEvent.Type.PaletteChange:
+            for action, name in self._actions:
+                action.setIcon(icon(name, self.palette()))
