@@ -10,6 +10,7 @@ from ..values import LayerInfo, Refused
 from .choices import narrow
 
 THUMBNAIL = 24
+HINT = "Choose a layer…"
 
 
 def prose(text: str = "") -> QtWidgets.QLabel:
@@ -141,8 +142,6 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         empty = QtGui.QPixmap(THUMBNAIL, THUMBNAIL)
         empty.fill(Qt.GlobalColor.transparent)
         self._empty = QtGui.QIcon(empty)
-        if hasattr(self, "setPlaceholderText"):  # since Qt 5.15
-            self.setPlaceholderText("Choose a layer…")
         self._drawing = QtCore.QTimer(self)
         self._drawing.timeout.connect(self._draw_next)
         self.currentIndexChanged.connect(self._on_chosen)
@@ -171,6 +170,19 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         self.blockSignals(False)
         if self.layer != chosen:
             self.picked.emit(self.layer)
+
+    def paintEvent(self, event: Any) -> None:
+        super().paintEvent(event)
+        if self.currentIndex() >= 0:
+            return
+        # Qt's own placeholder came with 5.15, and that does not draw it.
+        option = QtWidgets.QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = HINT
+        painter = QtWidgets.QStylePainter(self)
+        painter.setOpacity(0.6)
+        painter.drawControl(QtWidgets.QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
 
     def showPopup(self) -> None:
         super().showPopup()

@@ -74,6 +74,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         policy.setRetainSizeWhenHidden(True)
         self.progress.setSizePolicy(policy)
         self.status = prose()
+        self.status.hide()
         self.cancel_button = QtWidgets.QPushButton("Cancel")
         self.cancel_button.clicked.connect(self._studio.jobs.cancel)
         self.trouble = Trouble()
@@ -96,7 +97,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         parts.setStretchFactor(self.history, 1)
 
         column = QtWidgets.QVBoxLayout(self)
-        column.setContentsMargins(6, 6, 6, 6)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.setContentsMargins(6, 6, 6, 6)  # the layout's own are taken away by Krita
         column.addLayout(_row(self.dot, self.connection, self.fix_button, stretch=self.connection))
         column.addWidget(self.connection_remedy)
         column.addWidget(_scrolled(middle), 1)
@@ -229,7 +231,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.progress.setRange(0, PROGRESS_STEPS if share >= 0 else 0)  # 0: that it works, but not how far it is
         self.progress.setValue(round(PROGRESS_STEPS * share))
         self.progress.show()
-        self.status.setText(wording.job_text(job, self._studio.jobs.waiting))
+        self._say(wording.job_text(job, self._studio.jobs.waiting))
         if job.progress.preview is not None:
             self._show_picture(job.progress.preview)
         elif self.preview.image is None:
@@ -238,13 +240,17 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
     def _show_end(self, job: Any) -> None:
         if self._studio.jobs.current is None:
             self._show_idle()
-        self.status.setText(wording.ended_text(job) if job.state != "failed" else "")
+        self._say(wording.ended_text(job) if job.state != "failed" else "")
         if job.state == "failed":
             self.trouble.show_trouble(job.error.message, job.error.remedy, getattr(job.error, "reason", ""))
         if job.deed is not None:
             image = QtGui.QImage()
             image.loadFromData(job.deed.thumbnail)
             self.preview.show_image(image)
+
+    def _say(self, text: str) -> None:
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
 
     def _show_idle(self) -> None:
         self.cancel_button.setEnabled(False)

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 from conftest import Painter, application, until
 from fake_daemon import MODEL, FakeDaemon
-from hands import apply, choose, tab, wheel
+from hands import apply, choose, press, tab, wheel
+from latentlayers.qt import Qt
 from latentlayers.state.operations import Embed
 from latentlayers.state.studio import Studio
 from latentlayers.ui.docker import Panel
@@ -35,6 +36,20 @@ def test_the_wheel_on_its_way_through_the_docker_changes_no_setting(
     until(panel.preset.hasFocus)
     wheel(panel.preset, -1)
     assert panel.preset.currentIndex() == 1  # the painter has clicked it, and means it
+
+
+def test_the_tab_key_goes_through_the_page_in_front_and_arrows_to_the_others(panel: Panel) -> None:
+    panel.activateWindow()
+    panel.paste.setFocus()
+    until(panel.paste.hasFocus)
+    press(panel.paste, Qt.Key.Key_Tab)
+    for title, first in (("Embed", panel.apply_buttons[0]), ("Morph", panel.pages[1].other)):
+        button = application.focusWidget()
+        assert button.text() == title == panel.page.title
+        press(button, Qt.Key.Key_Tab)
+        assert first.hasFocus()
+        press(first, Qt.Key.Key_Backtab)
+        press(application.focusWidget(), Qt.Key.Key_Right)
 
 
 @pytest.mark.parametrize("height", [250, 400])
