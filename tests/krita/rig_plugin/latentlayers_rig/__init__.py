@@ -22,7 +22,7 @@ else:
     from PyQt5 import QtCore, QtWidgets
 
 POLL_MS = 5
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0  # a machine that does much else loads a model in a minute
 STATUS_BAR_HEIGHT = 40  # more than anything in it needs
 
 
