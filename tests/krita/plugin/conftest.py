@@ -32,6 +32,7 @@ from latentlayers.ui.docker import Panel  # noqa: E402
 from latentlayers.wire import messages as pb  # noqa: E402
 
 PATIENCE_S = 30.0
+TURN_MS = 5
 
 
 def until(condition: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
@@ -45,9 +46,13 @@ def until(condition: Callable[[], Any], seconds: float = PATIENCE_S) -> Any:
 
 
 def settle(ms: int = 60) -> None:
-    """Runs the event loop for a while: longer than Krita takes to make a new layer active."""
-    end = time.monotonic() + ms / 1000
-    until(lambda: time.monotonic() > end)
+    """Runs the event loop for a while: longer than Krita takes to make a new layer active.
+
+    In so many turns, not only for so long: on a busy machine a while may be one turn.
+    """
+    for _ in range(1 + ms // TURN_MS):
+        application.processEvents(QtCore.QEventLoop.ProcessEventsFlag.AllEvents, 20)
+        time.sleep(TURN_MS / 1000)
 
 
 class Painter:

@@ -52,7 +52,7 @@ def test_the_tab_key_goes_through_the_page_in_front_and_arrows_to_the_others(pan
         press(application.focusWidget(), Qt.Key.Key_Right)
 
 
-@pytest.mark.parametrize("height", [250, 400])
+@pytest.mark.parametrize("height", [300, 400])
 def test_in_a_low_docker_progress_cancel_and_errors_are_seen_all_the_same(
     panel: Panel, daemon: FakeDaemon, two_layers: tuple[str, str], height: int
 ) -> None:
