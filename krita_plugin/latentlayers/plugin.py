@@ -77,14 +77,15 @@ class LatentLayers(Extension):  # type: ignore[misc]  # krita is only known insi
         dialog = self._dialogs.get(name)
         if dialog is None:
             dialog = self._dialogs[name] = make()
+            address = id(dialog)
             dialog.finished.connect(lambda _result: self._dialogs.pop(name, None))
-            dialog.destroyed.connect(lambda: self._forget(name, dialog))  # with its window, unfinished
+            dialog.destroyed.connect(lambda: self._forget(name, address))  # with Krita's window, unfinished
             dialog.show()
         dialog.raise_()
         dialog.activateWindow()  # the keyboard goes on in it
 
-    def _forget(self, name: str, dialog: Any) -> None:
-        if self._dialogs.get(name) is dialog:
+    def _forget(self, name: str, address: int) -> None:
+        if id(self._dialogs.get(name)) == address:
             del self._dialogs[name]
 
 

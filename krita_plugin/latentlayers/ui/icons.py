@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from ..qt import QtCore, QtGui, QtWidgets
+from ..qt import QAction, QtCore, QtGui, QtWidgets
 
 FOLDER = Path(__file__).resolve().parents[1] / "icons"
 DRAWN_IN = "#777777"
@@ -30,7 +30,11 @@ def icon(name: str, palette: QtGui.QPalette | None = None) -> QtGui.QIcon:
 
 
 class ActionIcons(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
-    """Gives actions their icons, and again in other colours when the theme changes; is never seen itself.
+    """Gives a window's actions their icons, and again in other colours when the theme changes; is never seen itself.
+
+    It knows actions by their names and never keeps one. PyQt shows Python's garbage collector what is connected to an
+    object's signals, but not that C++ still needs the object: window, icons, actions and what they do would look like
+    a circle that nobody holds, and be cleared, and Krita would crash at the next click.
 
     Args:
         window: whose palette counts, and which it lives as long as.
@@ -38,16 +42,17 @@ class ActionIcons(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
 
     def __init__(self, window: QtWidgets.QWidget) -> None:
         super().__init__(window)
-        self._actions: list[tuple[Any, str]] = []
+        self._names: dict[str, str] = {}
         self.hide()
 
     def add(self, action: Any, name: str) -> None:
         """`name` as `icon` takes it."""
-        self._actions.append((action, name))
+        self._names[action.objectName()] = name
         action.setIcon(icon(name, self.palette()))
 
     def changeEvent(self, event: Any) -> None:
         super().changeEvent(event)
         if event.type() == QtCore.QEvent.Type.PaletteChange:
-            for action, name in self._actions:
-                action.setIcon(icon(name, self.palette()))
+            for action in self.parent().findChildren(QAction):
+                if action.objectName() in self._names:
+                    action.setIcon(icon(self._names[action.objectName()], self.palette()))

@@ -61,6 +61,7 @@ class Window:
 
     def createAction(self, name: str, text: str, menu: str = "tools/scripts") -> Any:
         action = self.actions[name] = QAction(text, self._qwindow)
+        action.setObjectName(name)
         return action
 
 
