@@ -45,7 +45,7 @@ class LatentLayers(Extension):  # type: ignore[misc]  # krita is only known insi
         """Krita calls it for every window."""
         qwindow = window.qwindow()
         window.createAction(MENU, "Latent Layers", "tools").setMenu(QtWidgets.QMenu(MENU, qwindow))
-        studio, icons = self.studio, ActionIcons(qwindow)
+        studio, icons = self.studio, ActionIcons(qwindow, Krita.instance().action)
 
         def add(name: str, text: str, act: Callable[[], object]) -> Any:
             action = window.createAction("latentlayers_" + name, text, "tools/" + MENU)

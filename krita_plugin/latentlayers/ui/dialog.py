@@ -47,7 +47,7 @@ class PageDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6, wh
         layers = document.layers() if document is not None else []
         self.page.show_layers(layers, lambda layer: document.thumbnail(layer, THUMBNAIL))
         active = document.active_layer() if document is not None else None
-        self.layer.setText("Of the layer %s:" % active.name if active is not None else "No layer is active.")
+        self.layer.setText("Layer: %s" % active.name if active is not None else "No layer is active.")
 
     def accept(self) -> None:
         """Starts the operation; stays open if something is still missing."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Callable
 
-from ..qt import QAction, QtCore, QtGui, QtWidgets
+from ..qt import QtCore, QtGui, QtWidgets
 
 FOLDER = Path(__file__).resolve().parents[1] / "icons"
 DRAWN_IN = "#777777"
@@ -38,10 +38,12 @@ class ActionIcons(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
 
     Args:
         window: whose palette counts, and which it lives as long as.
+        find: gives the action of a name, or None.
     """
 
-    def __init__(self, window: QtWidgets.QWidget) -> None:
+    def __init__(self, window: QtWidgets.QWidget, find: Callable[[str], Any]) -> None:
         super().__init__(window)
+        self._find = find
         self._names: dict[str, str] = {}
         self.hide()
 
@@ -53,6 +55,7 @@ class ActionIcons(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
     def changeEvent(self, event: Any) -> None:
         super().changeEvent(event)
         if event.type() == QtCore.QEvent.Type.PaletteChange:
-            for action in self.parent().findChildren(QAction):
-                if action.objectName() in self._names:
-                    action.setIcon(icon(self._names[action.objectName()], self.palette()))
+            for name, drawing in self._names.items():
+                action = self._find(name)
+                if action is not None:
+                    action.setIcon(icon(drawing, self.palette()))

@@ -116,7 +116,7 @@ def test_a_dialog_names_the_layer_and_follows_the_others(
 ) -> None:
     actions["morph"].trigger()
     dialog = dialog_in_front(PageDialog)
-    assert dialog.layer.text() == "Of the layer Ada:"
+    assert dialog.layer.text() == "Layer: Ada"
     painter.named("Ben").setName("Benjamin")
     until(lambda: dialog.page.other.findText("Benjamin") >= 0, 3)
     choose(dialog.page.other, "Ada")

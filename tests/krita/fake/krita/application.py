@@ -106,6 +106,9 @@ class Krita(QtCore.QObject):
     def activeWindow(self) -> Window | None:
         return self._window
 
+    def action(self, name: str) -> Any:
+        return self._window.actions.get(name) if self._window is not None else None
+
     def readSetting(self, group: str, name: str, default: str) -> str:
         return self._settings.get((group, name), default)
 
