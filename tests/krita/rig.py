@@ -25,7 +25,7 @@ from PIL import ImageGrab
 
 HERE = Path(__file__).resolve().parent
 SCREEN = "1600x1000x24"
-TIMEOUT_S = 180.0
+TIMEOUT_S = 600.0
 KRITARC = "[python]\nenable_latentlayers=true\nenable_latentlayers_rig=true\n[theme]\nTheme={theme}\n"
 # Neither a graphics card nor the software that stands in for one.
 KRITADISPLAYRC = "[General]\nOpenGLRenderer=none\n"

@@ -136,6 +136,14 @@ def test_calls_do_not_try_again_and_again_but_a_person_may(one_client: Client, h
     assert said["asked"] == failed
 
 
+def test_that_nobody_was_there_before_keeps_no_call_from_starting_the_daemon(
+    one_client: Client, homeless: dict[str, Any]
+) -> None:
+    said = one_client("looked_for_before", times=3, **homeless)
+    assert said["end"] == "done"
+    assert "Fix" in said["remedy"]
+
+
 def test_a_daemon_that_cannot_start_is_explained(one_client: Client, homeless: dict[str, Any]) -> None:
     state = Path(homeless["environ"]["LATENTLAYERS_HOME"]) / "state"
     command = [sys.executable, "-c", "import sys; sys.exit('The disk is upside down.')"]
@@ -152,6 +160,7 @@ def test_without_the_daemon_installed_it_says_so(one_client: Client, plugin_fold
     said = one_client("start", environ=environ)
     assert said["states"][-1] == ["failed", "DAEMON_NOT_INSTALLED"]
     assert "bootstrap.py krita" in said["remedy"]
+    assert one_client("connect", environ=environ)["code"] == "DAEMON_NOT_INSTALLED"  # a Fix button would not do
 
 
 @pytest.mark.parametrize("variable", ["FLATPAK_ID", "SNAP_NAME"])

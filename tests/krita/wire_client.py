@@ -175,6 +175,20 @@ def not_running(tries):
     return {"ends": ends, "attempts": said(states[:attempts]), "asked": said(states[attempts:])}
 
 
+def looked_for_before(times):
+    """A call, right after somebody has looked for the daemon in vain."""
+    states = []
+    daemon = new_daemon(states)
+    for count in range(1, times + 1):
+        daemon.connect_()
+        until(lambda: len(states) == 2 * count)  # noqa: B023  (it is waited for at once)
+    remedy, record = daemon.state.remedy, get_status(daemon)
+    end = record.wait()
+    if record.events:
+        os.kill(record.events[0].front_pid, signal.SIGTERM)
+    return {"remedy": remedy, "end": end}
+
+
 def start():
     states = []
     daemon = new_daemon(states)

@@ -105,16 +105,16 @@ class Edit:
         self._main = self._captures[operation.main]
         names = {role: captured.name for role, captured in self._captures.items()}
         job.title = operation.title(self._main.name, names)
-        self._result = Result(self._main, operation.steps(names))
+        self._replaces = job.settings.paste == "replace" or operation.drawn_by_the_model
+        self._result = Result(self._main, operation.steps(names), keeps_texture=not self._replaces)
         self._to_embed = [role for role, captured in self._captures.items() if captured.code is None]
         self._embedded: set[str] = set()
 
     def request(self) -> Any:
         """What is sent to `job.operation.method`."""
         pb, job = self._pb, self.job
-        replace = job.settings.paste == "replace" or job.operation.drawn_by_the_model
         output = pb.OutputOptions(
-            paste=pb.PASTE_MODE_REPLACE if replace else pb.PASTE_MODE_RESIDUAL,
+            paste=pb.PASTE_MODE_REPLACE if self._replaces else pb.PASTE_MODE_RESIDUAL,
             format=getattr(pb, PIXEL_FORMATS[self._main.pixels.depth]),
             layer=True,
         )

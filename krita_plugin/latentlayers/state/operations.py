@@ -70,7 +70,7 @@ class Operation:
     def require_different_layers(self, layer: str) -> None:
         """Raises Refused where nothing would come of it because two of its layers are the same."""
         if layer in self.others.values():
-            raise Refused("A layer cannot be edited with itself.", "Choose another layer in the docker.")
+            raise Refused("A layer cannot be edited with itself.", "Choose another layer.")
 
     def title(self, name: str, names: Mapping[str, str]) -> str:
         """What the result's layer is called, from the layer's name and, by role, those of the others."""

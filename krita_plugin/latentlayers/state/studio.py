@@ -122,6 +122,11 @@ class Studio(QObject):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides on
             document, layer = self.target()
         except Refused:
             return
+        try:
+            operation.require_different_layers(layer.id)
+        except Refused as refusal:
+            self.live.unavailable.emit(refusal.message)
+            return
         self.live.show(operation, document, layer.id, self.settings.model)
 
     def before(self, side: int) -> Any:

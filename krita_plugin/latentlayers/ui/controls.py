@@ -10,6 +10,7 @@ from ..values import LayerInfo, Refused
 from .choices import narrow
 
 THUMBNAIL = 24
+HINT = "Choose a layer…"
 
 
 def prose(text: str = "") -> QtWidgets.QLabel:
@@ -95,6 +96,28 @@ class ValueSlider(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
         self.changed.emit(self.value)
 
 
+class HintedList(QtWidgets.QListWidget):  # type: ignore[misc]
+    """A list that says what will be in it as long as nothing is.
+
+    Args:
+        hint: a sentence.
+    """
+
+    def __init__(self, hint: str) -> None:
+        super().__init__()
+        self.hint = hint
+
+    def paintEvent(self, event: Any) -> None:
+        super().paintEvent(event)
+        if self.count() or not self.hint:
+            return
+        painter = QtGui.QPainter(self.viewport())
+        painter.setPen(self.palette().color(QtGui.QPalette.ColorGroup.Disabled, QtGui.QPalette.ColorRole.Text))
+        room = QtCore.QRectF(self.viewport().rect().adjusted(12, 4, -12, -4))
+        painter.drawText(room, self.hint, QtGui.QTextOption(Qt.AlignmentFlag.AlignCenter))
+        painter.end()
+
+
 class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
     """Chooses a layer of the document; keeps it while layers are renamed, moved, added and removed.
 
@@ -115,6 +138,10 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         self._shown: list[LayerInfo] = []
         self._thumbnail: Callable[[str], QtGui.QImage] | None = None
         self._without_icon: list[int] = []
+        # As large as a thumbnail, so that an opened list does not outgrow its window while they are drawn.
+        empty = QtGui.QPixmap(THUMBNAIL, THUMBNAIL)
+        empty.fill(Qt.GlobalColor.transparent)
+        self._empty = QtGui.QIcon(empty)
         self._drawing = QtCore.QTimer(self)
         self._drawing.timeout.connect(self._draw_next)
         self.currentIndexChanged.connect(self._on_chosen)
@@ -138,11 +165,24 @@ class LayerPicker(QtWidgets.QComboBox):  # type: ignore[misc]
         self.blockSignals(True)
         self.clear()
         for info in layers:
-            self.addItem(icons.get(info.id, QtGui.QIcon()), "%s%s" % ("  " * info.depth, info.name), info.id)
+            self.addItem(icons.get(info.id, self._empty), "%s%s" % ("  " * info.depth, info.name), info.id)
         self.setCurrentIndex(self.findData(chosen))
         self.blockSignals(False)
         if self.layer != chosen:
             self.picked.emit(self.layer)
+
+    def paintEvent(self, event: Any) -> None:
+        super().paintEvent(event)
+        if self.currentIndex() >= 0:
+            return
+        # Qt's own placeholder came with 5.15, and that does not draw it.
+        option = QtWidgets.QStyleOptionComboBox()
+        self.initStyleOption(option)
+        option.currentText = HINT
+        painter = QtWidgets.QStylePainter(self)
+        painter.setOpacity(0.6)
+        painter.drawControl(QtWidgets.QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
 
     def showPopup(self) -> None:
         super().showPopup()

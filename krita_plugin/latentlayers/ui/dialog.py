@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from ..qt import Qt, QtWidgets
+from ..qt import Qt, QtCore, QtWidgets
 from ..state.studio import Studio
 from ..values import Refused
-from .controls import THUMBNAIL, Trouble
+from .controls import THUMBNAIL, Trouble, prose
 from .pages import Page
+
+WIDTH = 320  # so that the title can be read
+LOOK_EVERY_MS = 500
 
 
 class PageDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -17,6 +20,8 @@ class PageDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6, wh
         self._studio, self.page = studio, page
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Latent Layers: %s" % page.action)
+        self.setMinimumWidth(WIDTH)
+        self.layer = prose()
         self.trouble = Trouble()
         box = QtWidgets.QDialogButtonBox()
         self.apply_button = box.addButton(page.action, QtWidgets.QDialogButtonBox.ButtonRole.AcceptRole)
@@ -24,25 +29,42 @@ class PageDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6, wh
         box.accepted.connect(self.accept)
         box.rejected.connect(self.reject)
         column = QtWidgets.QVBoxLayout(self)
-        for part in (page, self.trouble, box):
+        for part in (self.layer, page, self.trouble, box):
             column.addWidget(part)
-        document = studio.host.active_document()
-        if document is not None:
-            page.show_layers(document.layers(), lambda layer: document.thumbnail(layer, THUMBNAIL))
+        self._timer = QtCore.QTimer(self)
+        self._timer.timeout.connect(self.look)
+        self._timer.start(LOOK_EVERY_MS)
+        self.look()
         studio.models.changed.connect(self._show_model)
+        studio.refused.connect(self._show_refusal)
         self._show_model()
         studio.attach()
-        self.finished.connect(lambda _result: studio.detach())
+        self.finished.connect(self._end)
+
+    def look(self) -> None:
+        """Follows the document in front, as long as the window is open."""
+        document = self._studio.host.active_document()
+        layers = document.layers() if document is not None else []
+        self.page.show_layers(layers, lambda layer: document.thumbnail(layer, THUMBNAIL))
+        active = document.active_layer() if document is not None else None
+        self.layer.setText("Layer: %s" % active.name if active is not None else "No layer is active.")
 
     def accept(self) -> None:
         """Starts the operation; stays open if something is still missing."""
         try:
             operation = self.page.operation()
         except Refused as refusal:
-            self.trouble.show_trouble(refusal.message, refusal.remedy)
+            self._show_refusal(refusal)
             return
-        self._studio.apply(operation)
-        super().accept()
+        if self._studio.apply(operation) is not None:
+            super().accept()
+
+    def _show_refusal(self, refusal: Refused) -> None:
+        self.trouble.show_trouble(refusal.message, refusal.remedy)
+
+    def _end(self, _result: int) -> None:
+        self._timer.stop()
+        self._studio.detach()
 
     def _show_model(self) -> None:
         self.page.show_model(self._studio.models.find(self._studio.settings.model))

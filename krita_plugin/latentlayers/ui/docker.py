@@ -8,7 +8,7 @@ from ..qt import Qt, QtCore, QtGui, QtWidgets
 from ..state.studio import Studio
 from ..values import Refused
 from . import wording
-from .choices import PASTES, PRESETS, choice, select
+from .choices import PASTES, PRESETS, choice, select, show_models
 from .controls import THUMBNAIL, Dot, Trouble, prose
 from .history import History
 from .pages import PAGES, Page, raw_image
@@ -23,8 +23,8 @@ PROGRESS_STEPS = 1000
 class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
     """All of the docker; usable at a width of 300 pixels.
 
-    Args:
-        pages: which operations it offers, in the order of its tabs.
+    The connection above and the edit under way below are always seen; what is between them is scrolled where the docker
+    is too low for it, so that nothing is squeezed.
     """
 
     def __init__(self, studio: Studio, parent: QtWidgets.QWidget | None = None) -> None:
@@ -53,7 +53,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
     # Parts
 
     def _build(self) -> None:
-        self.dot, self.connection = Dot(), prose()
+        self.dot, self.connection, self.connection_remedy = Dot(), prose(), prose()
         self.fix_button = QtWidgets.QPushButton("Fix")
         self.fix_button.clicked.connect(self._studio.fix)
         self.model = choice("Model", (), lambda name: self._studio.set(model=name))
@@ -74,6 +74,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         policy.setRetainSizeWhenHidden(True)
         self.progress.setSizePolicy(policy)
         self.status = prose()
+        self.status.hide()
         self.cancel_button = QtWidgets.QPushButton("Cancel")
         self.cancel_button.clicked.connect(self._studio.jobs.cancel)
         self.trouble = Trouble()
@@ -82,20 +83,28 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.history.starred.connect(lambda deed: self._change_history("star", deed.id, not deed.starred))
         self.history.forgotten.connect(lambda deed: self._change_history("forget", deed.id))
 
-        self.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
-        column = QtWidgets.QVBoxLayout(self)
-        column.setContentsMargins(6, 6, 6, 6)
-        column.addLayout(_row(self.dot, self.connection, self.fix_button, stretch=self.connection))
         choices = QtWidgets.QFormLayout()
+        choices.setContentsMargins(0, 0, 0, 0)
         for label, box in (("Model", self.model), ("Preset", self.preset), ("Results", self.paste)):
             choices.addRow(label, box)
-        column.addLayout(choices)
-        for part in (self.missing, self.tabs, self.preview):
-            column.addWidget(part)
+        middle = QtWidgets.QWidget()
+        middle.setSizePolicy(QtWidgets.QSizePolicy.Policy.Ignored, QtWidgets.QSizePolicy.Policy.Preferred)
+        parts = QtWidgets.QVBoxLayout(middle)
+        parts.setContentsMargins(0, 0, 0, 0)
+        parts.addLayout(choices)
+        for part in (self.missing, self.tabs, self.preview, self.history):
+            parts.addWidget(part)
+        parts.setStretchFactor(self.history, 1)
+
+        column = QtWidgets.QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        self.setContentsMargins(6, 6, 6, 6)  # the layout's own are taken away by Krita
+        column.addLayout(_row(self.dot, self.connection, self.fix_button, stretch=self.connection))
+        column.addWidget(self.connection_remedy)
+        column.addWidget(_scrolled(middle), 1)
         column.addLayout(_row(self.progress, self.cancel_button, stretch=self.progress))
-        for part in (self.status, self.trouble, self.history):
-            column.addWidget(part)
-        column.setStretchFactor(self.history, 1)
+        column.addWidget(self.status)
+        column.addWidget(self.trouble)
         self._show_idle()
 
     def _add_page(self, page: Page) -> QtWidgets.QPushButton:
@@ -136,6 +145,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
             return
         if operation is not None:
             self._studio.preview(operation)
+        elif self.preview.image is None:
+            self.preview.say("")  # what another page said
 
     def _change_history(self, change: str, *arguments: Any) -> None:
         document = self._studio.host.active_document()
@@ -169,30 +180,25 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         active = document.active_layer() if document is not None else None
         layer = active.id if active is not None else ""
         if layer != self._seen[1] or not self._studio.host.same_document(document, self._seen[0]):
-            self._seen = document, layer
+            first, self._seen = self._seen == (None, ""), (document, layer)
             self._show_missing()
             self._show_memory()
+            if not first:
+                self._wish()  # the picture is still that of another layer
 
     # What is shown
 
     def _show_connection(self, state: Any) -> None:
         self.dot.show_state(state.kind)
-        self.connection.setText("\n".join(part for part in (state.message, state.remedy) if part))
+        self.connection.setText(state.message)
         self.connection.setToolTip(state.code)
+        self.connection_remedy.setText(state.remedy)
+        self.connection_remedy.setVisible(bool(state.remedy))
         self.fix_button.setVisible(state.kind in ("failed", "idle"))
 
     def _show_models(self) -> None:
         models, chosen = self._studio.models, self._studio.settings.model
-        self.model.clear()
-        default = models.find("")
-        self.model.addItem("Default (%s)" % default.name if default is not None else "Default", "")
-        for model in models.all:
-            self.model.addItem(model.name, model.name)
-            index = self.model.count() - 1
-            self.model.setItemData(index, model.problem or _model_text(model), Qt.ItemDataRole.ToolTipRole)
-            if model.problem:
-                self.model.model().item(index).setEnabled(False)
-        select(self.model, chosen)
+        show_models(self.model, models, chosen)
         for page in self.pages:
             page.show_model(models.find(chosen))
         self._show_missing()
@@ -204,10 +210,9 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self._show_models()
 
     def _show_missing(self) -> None:
-        name = self._studio.missing_model()
-        text = "This layer was embedded with the model %s, which is not on this machine." % name
-        self.missing.setText(text + " Add it with `latentlayers models add`, or embed the layer again.")
-        self.missing.setVisible(bool(name))
+        text = wording.missing_text(self._studio)
+        self.missing.setText(text)
+        self.missing.setVisible(bool(text))
 
     def _show_picture(self, raw: Any) -> None:
         self.preview.show_image(raw_image(raw))
@@ -217,6 +222,8 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.history.show_memory(self._studio.memories.of(document) if document is not None else None)
 
     def _show_job(self, job: Any) -> None:
+        if job.state == "queued":  # the painter goes on
+            self.trouble.hide()
         if job is not self._studio.jobs.current:
             return
         self.cancel_button.setEnabled(True)
@@ -224,20 +231,26 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.progress.setRange(0, PROGRESS_STEPS if share >= 0 else 0)  # 0: that it works, but not how far it is
         self.progress.setValue(round(PROGRESS_STEPS * share))
         self.progress.show()
-        self.status.setText(wording.job_text(job, self._studio.jobs.waiting))
+        self._say(wording.job_text(job, self._studio.jobs.waiting))
         if job.progress.preview is not None:
             self._show_picture(job.progress.preview)
+        elif self.preview.image is None:
+            self.preview.say("")
 
     def _show_end(self, job: Any) -> None:
         if self._studio.jobs.current is None:
             self._show_idle()
-        self.status.setText(wording.ended_text(job) if job.state != "failed" else "")
+        self._say(wording.ended_text(job) if job.state != "failed" else "")
         if job.state == "failed":
             self.trouble.show_trouble(job.error.message, job.error.remedy, getattr(job.error, "reason", ""))
         if job.deed is not None:
             image = QtGui.QImage()
             image.loadFromData(job.deed.thumbnail)
             self.preview.show_image(image)
+
+    def _say(self, text: str) -> None:
+        self.status.setText(text)
+        self.status.setVisible(bool(text))
 
     def _show_idle(self) -> None:
         self.cancel_button.setEnabled(False)
@@ -247,13 +260,14 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self.trouble.show_trouble(refusal.message, refusal.remedy)
 
 
-def scrolled(panel: Panel) -> QtWidgets.QScrollArea:
-    """The panel, with a scroll bar where the docker is too low for it; nothing in it is squeezed."""
+def _scrolled(widget: QtWidgets.QWidget) -> QtWidgets.QScrollArea:
+    """The widget, with a scroll bar where there is too little room for it."""
     area = QtWidgets.QScrollArea()
     area.setWidgetResizable(True)
     area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
-    area.setWidget(panel)
+    area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it has it
+    area.setWidget(widget)
     return area
 
 
@@ -262,7 +276,3 @@ def _row(*widgets: QtWidgets.QWidget, stretch: QtWidgets.QWidget) -> QtWidgets.Q
     for widget in widgets:
         row.addWidget(widget, 1 if widget is stretch else 0)
     return row
-
-
-def _model_text(model: Any) -> str:
-    return "%s, %d px, %s" % (model.family, model.resolution, model.licence or "licence unknown")

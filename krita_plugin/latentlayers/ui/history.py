@@ -6,13 +6,14 @@ from typing import Any
 
 from ..qt import Qt, QtCore, QtGui, QtWidgets, Signal
 from ..state.memory import Deed, Memory
+from .controls import HintedList
 
 ICON = 48
 STAR = "★ "
 KEYS = (Qt.Key.Key_Delete, Qt.Key.Key_Space, Qt.Key.Key_Return, Qt.Key.Key_Enter)
 
 
-class History(QtWidgets.QListWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
+class History(HintedList):
     """Thumbnails of what was done. Enter or a double click does it again, Space stars it, Delete removes it.
 
     Signals:
@@ -22,7 +23,7 @@ class History(QtWidgets.QListWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, w
     again, starred, forgotten = Signal(object), Signal(object), Signal(object)
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__("The history of this document: every edit will be listed here.")
         self.setAccessibleName("History")
         self.setIconSize(QtCore.QSize(ICON, ICON))
         self.setMinimumHeight(2 * ICON)

@@ -8,7 +8,7 @@ from ..qt import Qt, QtCore, QtGui, QtWidgets
 from ..state.shelf import Shelf
 from ..state.studio import Studio
 from ..values import Refused
-from .controls import Trouble
+from .controls import HintedList, Trouble
 
 ICON = 96
 
@@ -23,12 +23,13 @@ class LibraryDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6,
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Latent Layers: Library")
         self.resize(520, 420)
-        self.list = QtWidgets.QListWidget()
+        self.list = HintedList("")
         self.list.setViewMode(QtWidgets.QListView.ViewMode.IconMode)
         self.list.setResizeMode(QtWidgets.QListView.ResizeMode.Adjust)
         self.list.setIconSize(QtCore.QSize(ICON, ICON))
         self.list.setAccessibleName("Embeddings")
         self.list.itemActivated.connect(lambda _item: self.insert())
+        self.list.itemSelectionChanged.connect(self._show_buttons)
         self.trouble = Trouble()
         box = QtWidgets.QDialogButtonBox()
         self.insert_button = box.addButton("Insert as layer", QtWidgets.QDialogButtonBox.ButtonRole.ActionRole)
@@ -41,7 +42,8 @@ class LibraryDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6,
         for part in (self.list, self.trouble, box):
             column.addWidget(part)
         self.shelf.changed.connect(self._show)
-        self.shelf.failed.connect(lambda error: self.trouble.show_trouble(error.message, error.remedy))
+        self.shelf.failed.connect(self._show_error)
+        self._show_buttons()
         self.shelf.load()
 
     @property
@@ -65,7 +67,15 @@ class LibraryDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6,
         if self.chosen is not None:
             self.shelf.delete(self.chosen)
 
+    def _show_error(self, error: Any) -> None:
+        self.trouble.show_trouble(error.message, error.remedy, getattr(error, "reason", ""))
+
+    def _show_buttons(self) -> None:
+        for button in (self.insert_button, self.delete_button):
+            button.setEnabled(bool(self.list.selectedItems()))
+
     def _show(self) -> None:
+        self.list.hint = "The library is empty: every layer that is embedded will be listed here."
         self.list.clear()
         for embedding in self.shelf.entries:
             pixmap = QtGui.QPixmap()

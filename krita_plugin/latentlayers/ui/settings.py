@@ -6,7 +6,9 @@ from typing import Any
 
 from ..qt import Qt, QtWidgets
 from ..state.studio import Studio
-from .choices import PASTES, PRESETS, STRIPS, choice, select
+from .choices import PASTES, PRESETS, STRIPS, choice, select, show_models
+
+WIDTH = 400  # paths are long
 
 
 class SettingsDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -17,7 +19,8 @@ class SettingsDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6
         self._studio = studio
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.setWindowTitle("Latent Layers: Settings")
-        self.model = choice("Model", [("Default", "")], lambda name: studio.set(model=name))
+        self.setMinimumWidth(WIDTH)
+        self.model = choice("Model", (), lambda name: studio.set(model=name))
         self.preset = choice("Preset", PRESETS, lambda name: studio.set(preset=name))
         self.paste = choice("Results", PASTES, lambda name: studio.set(paste=name))
         self.strips = choice("Strips", STRIPS, lambda name: studio.set(strips=name))
@@ -48,11 +51,7 @@ class SettingsDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6
         self.finished.connect(lambda _result: studio.detach())
 
     def _show_models(self) -> None:
-        self.model.clear()
-        self.model.addItem("Default", "")
-        for model in self._studio.models.usable:
-            self.model.addItem(model.name, model.name)
-        select(self.model, self._studio.settings.model)
+        show_models(self.model, self._studio.models, self._studio.settings.model)
 
     def _show_daemon(self, state: Any) -> None:
         lines = [state.message, state.remedy]

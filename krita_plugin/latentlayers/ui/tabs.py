@@ -50,8 +50,7 @@ class IconTabs(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, whic
         self._icons.append(icon_name)
         self._row.addWidget(button, 1)
         self._column.addWidget(page)
-        page.setVisible(index == 0)
-        button.setChecked(index == 0)
+        self._bring(0)
         self._tint()
 
     @property
@@ -61,10 +60,16 @@ class IconTabs(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, whic
 
     def show_page(self, index: int) -> None:
         """Brings a page to the front."""
+        self._bring(index)
+        self.changed.emit(index)
+
+    def _bring(self, index: int) -> None:
         for i, page in enumerate(self._pages):
             page.setVisible(i == index)
+            # The tab key reaches the page's own button, and the arrow keys the others from there.
+            policy = Qt.FocusPolicy.TabFocus if i == index else Qt.FocusPolicy.NoFocus
+            self.buttons.button(i).setFocusPolicy(policy)
         self.buttons.button(index).setChecked(True)
-        self.changed.emit(index)
 
     def changeEvent(self, event: Any) -> None:
         super().changeEvent(event)

@@ -29,6 +29,19 @@ def job_text(job: Any, waiting: int) -> str:
     return text + (" (%d more waiting)" % waiting if waiting else "")
 
 
+def missing_text(studio: Any) -> str:
+    """Which model is not there; empty if none is missed."""
+    models, chosen, name = studio.models, studio.settings.model, studio.missing_model()
+    if models.known and not models.usable:
+        return "There is no model yet. Add one with `latentlayers models add`, or put its file into the models folder."
+    if name:
+        text = "This layer was embedded with the model %s, which is not on this machine." % name
+        return text + " Add it with `latentlayers models add`, or embed the layer again."
+    if models.known and chosen and models.find(chosen) is None:
+        return "The model %s is not there any more. Choose another one." % chosen
+    return ""
+
+
 def duration(seconds: float) -> str:
     """ "8 s" or "2 min"."""
     return "%d s" % round(seconds) if seconds < 100 else "%d min" % round(seconds / 60)

@@ -28,8 +28,7 @@ class Launch:
     """
 
     def __init__(self, installation: Installation, state: Path, environ: Mapping[str, str] = os.environ) -> None:
-        _refuse_sandbox(environ)
-        command = find_command(installation, environ)
+        command = require_startable(installation, environ)
         self._output = state / "daemon-start.log"
         try:
             state.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -68,6 +67,16 @@ class Launch:
             f"{what}: {said}" if said else f"{what}.",
             f"Read {self._output}, or run `latentlayers doctor` to see what is wrong.",
         )
+
+
+def require_startable(installation: Installation, environ: Mapping[str, str] = os.environ) -> list[str]:
+    """The argument vector that would run the daemon.
+
+    Raises:
+        CallError: DAEMON_NOT_RUNNING from a sandbox, which nothing can be started from; DAEMON_NOT_INSTALLED.
+    """
+    _refuse_sandbox(environ)
+    return find_command(installation, environ)
 
 
 def find_command(installation: Installation, environ: Mapping[str, str] = os.environ) -> list[str]:

@@ -12,7 +12,7 @@ from .._vendor import VERSION
 from .address import Installation, announced_endpoint, given_endpoint, state_folder
 from .connection import Connection, Deliver
 from .errors import CallError, from_exception, lost
-from .launch import Launch
+from .launch import Launch, require_startable
 from .messages import Method
 
 _CONNECT_TIMEOUT_S = 10.0
@@ -60,6 +60,7 @@ class Session:
         self._start_wanted = False
         self._failures = 0
         self._failure: CallError | None = None
+        self._failed_to_start = False
         self._not_before = 0.0
 
     async def run(self, rpc: Method, request: Any, deliver: Deliver, timeout: float | None, *, start: bool) -> None:
@@ -90,7 +91,9 @@ class Session:
         loop = asyncio.get_event_loop()
         self._start_wanted |= start
         if self._attempt is None:
-            if self._failure is not None and not insist and loop.time() < self._not_before:
+            # That nobody was there before does not keep a call from starting the daemon.
+            tried = self._failed_to_start or not start
+            if self._failure is not None and tried and not insist and loop.time() < self._not_before:
                 raise self._failure
             self._attempt = loop.create_task(self._connect())
         # Shielded: others may wait for the same attempt, so that a cancelled call must not end it.
@@ -103,6 +106,7 @@ class Session:
             self._connection = await self._find_or_start()
         except Exception as exception:
             error = self._failure = from_exception(exception)
+            self._failed_to_start = self._start_wanted
             self._not_before = loop.time() + min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**self._failures)
             self._failures += 1
             self._report(ConnectionState("failed", error.message, error.remedy, error.reason))
@@ -125,8 +129,12 @@ class Session:
         if running is not None:
             return running
         if not self._start_wanted:
+            require_startable(installation, self._environ)
             raise CallError(
-                "UNAVAILABLE", "DAEMON_NOT_RUNNING", "No daemon is running.", "Start it with `latentlayers serve`."
+                "UNAVAILABLE",
+                "DAEMON_NOT_RUNNING",
+                "No daemon is running.",
+                "Start it with the Fix button, or with `latentlayers serve`.",
             )
         self._report(ConnectionState("starting", "Starting the daemon."))
         return await self._start(installation, state)

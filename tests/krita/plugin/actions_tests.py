@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import Painter, application, plugin, settle
+from conftest import Painter, QtGui, application, plugin, settle, until
 from fake_daemon import DIGEST, MODEL, FakeDaemon
 from hands import blank, choose, click, infos, picture_of, press
 from latentlayers import host
@@ -30,7 +30,7 @@ def actions(painter: Painter, daemon: FakeDaemon, monkeypatch: pytest.MonkeyPatc
     extension.createActions(window)
     extension.studio.models._take(pb.ListModelsResponse(models=[MODEL], default_model=MODEL.name))
     yield {name.replace("latentlayers_", ""): action for name, action in window.actions.items()}
-    for dialog in list(extension._dialogs):
+    for dialog in list(extension._dialogs.values()):
         dialog.close()
     settle()
 
@@ -73,11 +73,57 @@ def test_embedding_by_action_reports_over_the_canvas(
     assert painter.krita.messages[-1] == "The layer Background is empty."
 
 
-def test_an_action_without_a_document_says_so_over_the_canvas_or_nowhere(
-    actions: dict[str, Any], painter: Painter
+@pytest.mark.parametrize("name", ["embed", "morph"])
+def test_an_action_without_a_document_says_so_below_the_canvas(
+    actions: dict[str, Any], painter: Painter, name: str
 ) -> None:
-    actions["embed"].trigger()
-    assert painter.krita.messages == []
+    actions[name].trigger()
+    assert painter.krita.activeWindow().qwindow().statusBar().currentMessage() == "No document is open."
+    assert not [widget for widget in application.topLevelWidgets() if isinstance(widget, PageDialog)]
+
+
+def test_icons_follow_the_theme(actions: dict[str, Any], painter: Painter) -> None:
+    window = painter.krita.activeWindow().qwindow()
+
+    def darkest() -> int:
+        image = actions["morph"].icon().pixmap(24).toImage()
+        pixels = [image.pixelColor(x, y) for x in range(image.width()) for y in range(image.height())]
+        return min(pixel.lightness() for pixel in pixels if pixel.alpha() > 200)
+
+    for colour, lightness in (("#ffffff", 255), ("#000000", 0)):
+        palette = window.palette()
+        palette.setColor(QtGui.QPalette.ColorRole.WindowText, QtGui.QColor(colour))
+        window.setPalette(palette)
+        application.processEvents()
+        assert abs(darkest() - lightness) < 30
+
+
+def test_an_action_brings_its_window_back_and_opens_no_second_one(
+    actions: dict[str, Any], daemon: FakeDaemon, two_layers: tuple[str, str]
+) -> None:
+    for name, kind in (("library", LibraryDialog), ("settings", SettingsDialog), ("direction", PageDialog)):
+        actions[name].trigger()
+        actions[name].trigger()
+        shown = [widget for widget in application.topLevelWidgets() if isinstance(widget, kind) and widget.isVisible()]
+        assert len(shown) == 1
+        press(shown[0], Qt.Key.Key_Escape)
+        actions[name].trigger()
+        press(dialog_in_front(kind), Qt.Key.Key_Escape)
+
+
+def test_a_dialog_names_the_layer_and_follows_the_others(
+    actions: dict[str, Any], daemon: FakeDaemon, two_layers: tuple[str, str], painter: Painter
+) -> None:
+    actions["morph"].trigger()
+    dialog = dialog_in_front(PageDialog)
+    assert dialog.layer.text() == "Layer: Ada"
+    painter.named("Ben").setName("Benjamin")
+    until(lambda: dialog.page.other.findText("Benjamin") >= 0, 3)
+    choose(dialog.page.other, "Ada")
+    click(dialog.apply_button)
+    assert dialog.isVisible()
+    assert "A layer cannot be edited with itself." in dialog.trouble.text.text()
+    assert daemon.edits == []
 
 
 def test_morph_by_action_and_keyboard(
@@ -116,7 +162,11 @@ def test_the_librarys_window_lists_inserts_and_deletes(
 ) -> None:
     actions["library"].trigger()
     dialog = dialog_in_front(LibraryDialog)
-    entry = pb.Embedding(id="abc", name="Rosa", model="portraits-64", model_digest=DIGEST)
+    assert not dialog.insert_button.isEnabled()
+    daemon.last.deliver(pb.ListEmbeddingsResponse())
+    assert "empty" in dialog.list.hint
+    dialog.shelf.load()
+    entry = pb.Embedding(id="abc", name="Rosa", model=MODEL.name, model_digest=DIGEST)
     daemon.last.deliver(pb.ListEmbeddingsResponse(embeddings=[entry]))
     picture_of(dialog, "dialog-library", screenshots)
     dialog.list.setFocus()
@@ -128,6 +178,7 @@ def test_the_librarys_window_lists_inserts_and_deletes(
     assert daemon.last.name == "DeleteEmbedding"
     daemon.last.fail("LIBRARY_WRITE_FAILED", "The library cannot be written.", "Make room.")
     assert "cannot be written" in dialog.trouble.text.text()
+    assert "[LIBRARY_WRITE_FAILED]" in dialog.trouble.text.text()
 
 
 def test_the_settings_window_shows_and_changes_settings(
@@ -135,6 +186,7 @@ def test_the_settings_window_shows_and_changes_settings(
 ) -> None:
     actions["settings"].trigger()
     dialog = dialog_in_front(SettingsDialog)
+    assert dialog.model.currentText() == f"Default ({MODEL.name})"
     choose(dialog.paste, "Show the model's pixels")
     choose(dialog.preset, "Best")
     assert '"paste": "replace"' in host.read_setting()

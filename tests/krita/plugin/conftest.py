@@ -29,7 +29,7 @@ import krita as fake_krita  # noqa: E402  (it takes the binding that was importe
 from fake_daemon import FakeDaemon  # noqa: E402
 from latentlayers import host, plugin  # noqa: E402
 from latentlayers.state.studio import Studio  # noqa: E402
-from latentlayers.ui.docker import Panel, scrolled  # noqa: E402
+from latentlayers.ui.docker import Panel  # noqa: E402
 from latentlayers.wire import messages as pb  # noqa: E402
 
 PATIENCE_S = 30.0
@@ -178,12 +178,11 @@ def studio(painter: Painter, daemon: FakeDaemon) -> Studio:
 def panel(studio: Studio) -> Iterator[Panel]:
     """The docker's content, shown and 300 pixels wide."""
     made = Panel(studio)
-    docker = scrolled(made)
-    docker.resize(300, 900)
-    docker.show()
+    made.resize(300, 900)
+    made.show()
     yield made
-    docker.hide()
-    docker.deleteLater()
+    made.hide()
+    made.deleteLater()
 
 
 @pytest.fixture

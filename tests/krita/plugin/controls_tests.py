@@ -101,6 +101,8 @@ def test_a_pickers_thumbnails_are_drawn_when_it_is_opened(painter: Painter) -> N
     picker.show()
     settle()
     assert drawn == []
+    size = picker.iconSize()
+    assert all(not picker.itemIcon(row).pixmap(size).isNull() for row in range(200))  # the list keeps its height
     picker.showPopup()
     until(lambda: len(drawn) == 200)
     settle()

@@ -66,7 +66,7 @@ def test_the_connection_is_shown_with_reason_and_a_button(panel: Panel, studio: 
         code="DAEMON_TOO_OLD",
     )
     assert "older than this plugin" in panel.connection.text()
-    assert "Update the daemon" in panel.connection.text()
+    assert "Update the daemon" in panel.connection_remedy.text()
     assert panel.connection.toolTip() == "DAEMON_TOO_OLD"
     assert panel.fix_button.isVisible()
     click(panel.fix_button)
@@ -88,7 +88,11 @@ def test_the_model_box_has_what_the_folder_has(panel: Panel, studio: Studio, dae
     choose(panel.model, "cats")
     assert studio.settings.model == "cats"
     daemon.tell_models(MODEL)
-    assert panel.model.currentIndex() == 0
+    assert panel.model.currentText() == "cats (not there)"  # what would be edited with, and not another one
+    assert "cats" in panel.missing.text()
+    assert panel.missing.isVisible()
+    choose(panel.model, "portraits-64")
+    assert not panel.missing.isVisible()
 
 
 def test_embedding_with_the_mouse_shows_progress_preview_and_verdict(

@@ -1,5 +1,7 @@
 """All edits of one portrait, by menu action and in the docker; saved in the end."""
 
+import gc
+
 from latentlayers_rig.painter import Painter
 
 
@@ -11,6 +13,7 @@ def run(rig):
     painter.node("Background").setName("Eileen")
     grace = yield from painter.add_picture("Grace", given["grace"])
     layer = grace.uniqueId().toString()
+    gc.collect()  # what the actions do must survive it
 
     painter.select(*given["grace_frame"])
     yield from embed_by_mouse(painter)

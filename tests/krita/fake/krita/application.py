@@ -61,6 +61,7 @@ class Window:
 
     def createAction(self, name: str, text: str, menu: str = "tools/scripts") -> Any:
         action = self.actions[name] = QAction(text, self._qwindow)
+        action.setObjectName(name)
         return action
 
 
@@ -104,6 +105,9 @@ class Krita(QtCore.QObject):
 
     def activeWindow(self) -> Window | None:
         return self._window
+
+    def action(self, name: str) -> Any:
+        return self._window.actions.get(name) if self._window is not None else None
 
     def readSetting(self, group: str, name: str, default: str) -> str:
         return self._settings.get((group, name), default)

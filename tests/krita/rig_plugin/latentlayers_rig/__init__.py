@@ -22,7 +22,8 @@ else:
     from PyQt5 import QtCore, QtWidgets
 
 POLL_MS = 5
-PATIENCE_S = 60.0
+PATIENCE_S = 180.0  # a machine that does much else loads a model in a minute
+STATUS_BAR_HEIGHT = 40  # more than anything in it needs
 
 
 class Rig(Extension):
@@ -84,7 +85,12 @@ class Rig(Extension):
     def _start(self, path):
         krita = Krita.instance()
         krita.setBatchmode(True)
-        krita.activeWindow().qwindow().setGeometry(QtWidgets.QApplication.primaryScreen().geometry())
+        window = krita.activeWindow().qwindow()
+        window.setGeometry(QtWidgets.QApplication.primaryScreen().geometry())
+        # Krita 5.1.5 waits for itself for ever if the canvas is resized when its progress bar appears (a canvas that
+        # fits its page is zoomed, and that asks for the progress, under one mutex). A first document makes the status
+        # bar taller, and on a busy machine the progress bar appears before the window has been laid out again.
+        window.statusBar().setFixedHeight(STATUS_BAR_HEIGHT)
         try:
             self._scenario = runpy.run_path(path)["run"](self)
         except Exception:

@@ -195,6 +195,9 @@ class Painter:
     def click(self, widget):
         """A real click with the mouse in the middle of a widget, once it is seen and does not move any more."""
         places = []
+        for area in self.docker.findChildren(QtWidgets.QScrollArea):
+            if area.isAncestorOf(widget):
+                area.ensureWidgetVisible(widget)
 
         def stands_still():
             places.append(widget.mapToGlobal(widget.rect().center()))
