@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import pickle
 import shutil
 import ssl
@@ -15,7 +16,7 @@ from pathlib import Path
 import grpc
 import pytest
 import torch
-from checkpoint_files import reference_file
+from checkpoint_files import reference_file, rosinality_state, small_generator
 from file_server import FileServer, Served, file_server
 from latentlayers.checkpoints.header import read_header
 from latentlayers.checkpoints.vgg16 import WIDTHS
@@ -121,6 +122,18 @@ def test_an_address_is_downloaded_under_a_name_of_its_own(daemon: RunningDaemon,
     assert add(daemon, address, name="mine")[-1].model.name == "mine"
 
 
+def test_what_there_is_to_say_about_a_download_is_kept(daemon: RunningDaemon, server: FileServer) -> None:
+    buffer = io.BytesIO()
+    torch.save({"g": rosinality_state(small_generator()), "latent_avg": torch.zeros(12)}, buffer)
+    server.serve("/raw.pt", buffer.getvalue())
+    address = f"{server.root}/raw.pt"
+    assert add(daemon, address)[-1].model.provenance == f"downloaded from {address}; it holds no averaged generator"
+    # A model of ours brings its own origin.
+    server.serve("/ours.safetensors", Path(daemon.paths.models, "raw", "generator.safetensors").read_bytes())
+    ours = f"{server.root}/ours.safetensors"
+    assert add(daemon, ours)[-1].model.provenance.startswith(f"downloaded from {ours}; downloaded from {address}; it ")
+
+
 def test_a_file_on_the_daemons_machine_is_converted_and_stays(daemon: RunningDaemon, tmp_path: Path) -> None:
     file = tmp_path / "local.pkl"
     file.write_bytes(FILE)
@@ -168,16 +181,14 @@ def test_a_source_that_changed_is_refused_until_its_new_hash_is_named(
     add(daemon, address, name="third")
 
 
-def test_a_damaged_file_is_fetched_anew_and_one_that_is_no_model_is_not(
-    daemon: RunningDaemon, server: FileServer
-) -> None:
+def test_of_files_that_are_damaged_or_no_model_nothing_is_kept(daemon: RunningDaemon, server: FileServer) -> None:
     address = f"{server.root}/model.pkl"
     server.serve("/model.pkl", FILE[: len(FILE) // 2])
     assert refusal(daemon, address) == "FILE_CORRUPT"
     assert not downloads(daemon)
     server.serve("/model.pkl", pickle.dumps({"no": "model"}))
     assert refusal(daemon, address) == "FORMAT_UNSUPPORTED"
-    assert len(downloads(daemon)) == 2
+    assert not downloads(daemon)
     # Nothing of it was recorded: the right file is welcome.
     server.serve("/model.pkl", FILE, etag='"two"')
     assert add(daemon, address)[-1].model.name == "model"

@@ -52,11 +52,16 @@ def load_checkpoint(path: str | Path) -> tuple[Generator, ModelHeader]:
         name=path.stem,
         family=network.config.family,
         config=network.config.to_json(),
-        provenance=f"read from {path.name}" + (f"; {network.note}" if network.note else ""),
+        provenance="; ".join(filter(None, (read_from(path), network.note))),
         source_sha256=digest(path),
         source_format=network.source_format,
     )
     return generator, header
+
+
+def read_from(path: Path) -> str:
+    """How the provenance of a file that says nothing about its own begins."""
+    return f"read from {path.name}"
 
 
 def _is_safetensors(file: BinaryIO) -> bool:

@@ -37,6 +37,7 @@ Context = grpc.aio.ServicerContext[Any, Any]
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _KINDS = {"generator": pb.CATALOGUE_KIND_GENERATOR, "features": pb.CATALOGUE_KIND_FEATURES}
+_OF_NO_USE = {"FILE_CORRUPT", "FORMAT_UNSUPPORTED"}
 _PHASES = {
     "connecting": pb.ADD_PHASE_CONNECTING,
     "downloading": pb.ADD_PHASE_DOWNLOADING,
@@ -187,8 +188,9 @@ class Downloads:
             else:
                 answer = await self._convert(job, context)
         except LatentLayersError as error:
-            # Other failures may pass, and need no second download; a damaged file has to be fetched anew.
-            if error.reason == "FILE_CORRUPT":
+            # Other failures may pass, and need no second download. A damaged file has to be fetched anew, and one that
+            # is no model, which may mean harm, is not kept.
+            if error.reason in _OF_NO_USE:
                 download.discard()
             raise
         # The converted file holds all that is used of it, and training files are three times as large.
