@@ -26,6 +26,7 @@ from latentlayers.checkpoints.readers.state_dicts import GAIN, LR_MLP
 from latentlayers.errors import PreconditionFailed
 from latentlayers.generators import Generator, StyleGAN2, StyleGAN2Config, StyleGAN3
 from latentlayers.generators.ops import fir_kernel
+from latentlayers.generators.widening import padded
 
 STYLEGAN2_CLASS = "training.networks.Generator"
 # NVIDIA clamps at 256 to keep float16 from overflowing; no trained network comes near it, so it changes no picture.
@@ -77,7 +78,8 @@ def export_nvidia(path: str | Path, generator: Generator) -> None:
 
     `G.load_state_dict(load_file(path))` takes it, where G is `class_name(**init_kwargs)`, both in the file's metadata;
     `init_kwargs` is a JSON object. StyleGAN2's class in stylegan3, `training.networks_stylegan2.Generator`, takes the
-    contents of `synthesis_kwargs` as arguments of its own.
+    contents of `synthesis_kwargs` as arguments of its own. Its widths follow from two numbers; others are made up to
+    such ones with channels that are 0, which changes no picture.
 
     Raises:
         PreconditionFailed: EXPORT_UNSUPPORTED, it is not a network that this class can be. MODEL_WRITE_FAILED.
@@ -90,6 +92,8 @@ def export_nvidia(path: str | Path, generator: Generator) -> None:
         tensors = _weights(generator)
     else:
         network = _stylegan2(generator, layout)
+        if network.config.channels != (widths := _followed_widths(network.config.channels)):
+            network = padded(network, widths)
         class_name, init_kwargs = STYLEGAN2_CLASS, _stylegan2_kwargs(network.config, layout)
         tensors = _weights(network)
         for side in network.synthesis.sides:  # the class registers a filter there that it does not use
@@ -99,14 +103,7 @@ def export_nvidia(path: str | Path, generator: Generator) -> None:
 
 
 def _stylegan2_kwargs(cfg: StyleGAN2Config, layout: str) -> dict[str, Any]:
-    base = _channel_base(cfg.channels)
-    _require(
-        layout,
-        {
-            "labels as in TensorFlow": cfg.label_mode == "embed" or cfg.c_dim == 0,
-            f"the widths {list(cfg.channels.values())}": base is not None,
-        },
-    )
+    _require(layout, {"labels as in TensorFlow": cfg.label_mode == "embed" or cfg.c_dim == 0})
     return {
         "z_dim": cfg.z_dim,
         "c_dim": cfg.c_dim,
@@ -120,7 +117,7 @@ def _stylegan2_kwargs(cfg: StyleGAN2Config, layout: str) -> dict[str, Any]:
             "lr_multiplier": cfg.lr_multiplier,
         },
         "synthesis_kwargs": {
-            "channel_base": base,
+            "channel_base": _channel_base(cfg.channels),
             "channel_max": max(cfg.channels.values()),
             "num_fp16_res": 0,
             "architecture": cfg.architecture,
@@ -171,8 +168,12 @@ def _in_rosinality_shape(name: str, array: Tensor) -> Tensor:
     return array[None] if part in ("const", "noise_strength") or array.ndim == 4 else array
 
 
-def _channel_base(channels: Mapping[int, int]) -> int | None:
-    """The `channel_base` for which `min(channel_base // side, channel_max)` gives these widths; None if none does."""
-    most = max(channels.values())
-    base = max(width * side for side, width in channels.items())
-    return base if all(min(base // side, most) == width for side, width in channels.items()) else None
+def _channel_base(channels: Mapping[int, int]) -> int:
+    """The least `channel_base` for which `min(channel_base // side, channel_max)` is nowhere less than these widths."""
+    return max(width * side for side, width in channels.items())
+
+
+def _followed_widths(channels: Mapping[int, int]) -> dict[int, int]:
+    """These widths, or the least ones above them, that follow from a `channel_base` and a `channel_max`."""
+    base, most = _channel_base(channels), max(channels.values())
+    return {side: min(base // side, most) for side in channels}

@@ -7,8 +7,6 @@ small one did, and the optimiser decides what the fresh channels are for.
 
 from __future__ import annotations
 
-from collections.abc import Collection
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
@@ -16,6 +14,7 @@ from torch import Tensor, nn
 from latentlayers.errors import InvalidInput
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
+from latentlayers.generators.widening import take_over
 from latentlayers.training.data import Sampler
 from latentlayers.training.grids import draw_samples, measure_w_avg
 from latentlayers.training.growth import open_generator_side
@@ -38,14 +37,14 @@ def widened_state(small: TrainState, config: StyleGAN2Config, judge: Discriminat
     """
     _require_growth(small, config, judge)
     state = new_state(config, judge, seed, small.average.w_avg.device)
-    _take_over(small.average, state.generator)
+    take_over(small.average, state.generator)
     for side in state.generator.synthesis.sides:
         if side > small.generator.resolution:
             open_generator_side(state.generator, side)
     state.average.load_state_dict(state.generator.state_dict())
     state.average.w_avg.copy_(measure_w_avg(state.average))
     grows = judge.resolution > small.discriminator.config.resolution
-    _take_over(small.discriminator, state.discriminator, leave=("stem",) if grows else ())
+    take_over(small.discriminator, state.discriminator, leave=("stem",) if grows else ())
     return state
 
 
@@ -66,23 +65,6 @@ def _require_growth(small: TrainState, config: StyleGAN2Config, judge: Discrimin
         raise InvalidInput(
             "SIZES_INVALID", f"The run cannot grow to these sizes: {problem}.", "Give sizes that hold the old ones."
         )
-
-
-def _take_over(small: nn.Module, large: nn.Module, leave: Collection[str] = ()) -> None:
-    """Put the values of `small` into the leading corner of those of `large`, but for the modules named in `leave`."""
-    known = dict(small.named_modules())
-    for name, module in large.named_modules():
-        if name not in known or name in leave:
-            continue
-        # The equalised learning rate divides by the root of the fan-in, which the larger layer has more of.
-        gain = getattr(known[name], "weight_gain", 1.0) / getattr(module, "weight_gain", 1.0)
-        values = dict([*module.named_parameters(recurse=False), *module.named_buffers(recurse=False)])
-        for key, old in [*known[name].named_parameters(recurse=False), *known[name].named_buffers(recurse=False)]:
-            corner = tuple(slice(size) for size in old.shape)
-            if key == "weight":
-                values[key][: old.shape[0]] = 0
-                old = old * gain
-            values[key][corner] = old
 
 
 def fit_entry(small: TrainState, state: TrainState, reals: Sampler, *, steps: int = 300, batch: int = 16) -> float:
