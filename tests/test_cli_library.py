@@ -60,7 +60,7 @@ def test_models_are_listed_and_shown(run: Callable[..., Run]) -> None:
     assert MODEL in [model["name"] for model in listed["models"]]
     assert listed["default_model"] == MODEL
     shown = run("models", "show", MODEL, "--json").document["model"]
-    assert (shown["family"], shown["resolution"], shown["shipped"]) == ("stylegan2", 64, True)
+    assert (shown["family"], shown["resolution"], shown["shipped"]) == ("stylegan2", RESOLUTION, True)
     assert shown["licence"]
     assert shown["provenance"]
     plain = run("models", "show", MODEL).out

@@ -30,7 +30,7 @@ class ModelHeader:
     """A model's description, as stored in our files.
 
     Attributes:
-        name: what people call it, e.g. "portraits-64".
+        name: what people call it, e.g. "portraits-128".
         family: "stylegan1", "stylegan2" or "stylegan3".
         config: `Generator.config.to_json()`.
         licence: SPDX identifier or the owner's words; "unknown" if the file did not say.

@@ -28,7 +28,7 @@ from latentlayers.paths import Paths
 
 __all__ = ["DEFAULT_MODEL", "GENERATOR", "ModelEntry", "ModelStore"]
 
-DEFAULT_MODEL = "portraits-64"
+DEFAULT_MODEL = "portraits-128"
 _LEFTOVER_AGE_S = 24 * 3600.0
 
 

@@ -82,7 +82,7 @@ def test_the_model_box_has_what_the_folder_has(panel: Panel, studio: Studio, dae
     broken = pb.Model(name="broken", problem="The file is damaged.")
     daemon.tell_models(MODEL, pb.Model(name="cats", digest="c" * 64), broken)
     texts = [panel.model.itemText(index) for index in range(panel.model.count())]
-    assert texts == ["Default (portraits-64)", "portraits-64", "cats", "broken"]
+    assert texts == ["Default (portraits-128)", "portraits-128", "cats", "broken"]
     assert not panel.model.model().item(3).isEnabled()
     assert panel.model.itemData(3, Qt.ItemDataRole.ToolTipRole) == "The file is damaged."
     choose(panel.model, "cats")
@@ -91,7 +91,7 @@ def test_the_model_box_has_what_the_folder_has(panel: Panel, studio: Studio, dae
     assert panel.model.currentText() == "cats (not there)"  # what would be edited with, and not another one
     assert "cats" in panel.missing.text()
     assert panel.missing.isVisible()
-    choose(panel.model, "portraits-64")
+    choose(panel.model, "portraits-128")
     assert not panel.missing.isVisible()
 
 
@@ -325,7 +325,7 @@ def test_a_missing_model_is_named_when_its_layer_is_active(
     settle()
     daemon.tell_models(pb.Model(name="cats", digest="c" * 64))
     assert panel.missing.isVisible()
-    assert "portraits-64" in panel.missing.text()
+    assert "portraits-128" in panel.missing.text()
     painter.document.setActiveNode(painter.node(two_layers[1]))
     panel.look()
     assert not panel.missing.isVisible()

@@ -35,13 +35,13 @@ def test_an_embedded_layer_comes_back_as_a_layer_above_it(studio: Studio, daemon
 def test_the_request_says_all_that_the_settings_say(studio: Studio, daemon: FakeDaemon, painter: Painter) -> None:
     painter.open()
     painter.add_layer("Ada")
-    studio.set(model="portraits-64", preset="best", paste="replace")
+    studio.set(model="portraits-128", preset="best", paste="replace")
     studio.apply(Morph(painter.add_layer("Ben")))
     painter.document.setActiveNode(painter.named("Ada"))
     studio.jobs.cancel_all()
     studio.apply(Morph(host.active_document().layers()[0].id))
     request = daemon.edits[-1].request
-    assert (request.embed.model, request.embed.preset) == ("portraits-64", "best")
+    assert (request.embed.model, request.embed.preset) == ("portraits-128", "best")
     assert request.output.paste == pb.PASTE_MODE_REPLACE
     assert request.output.layer
     assert request.a.picture.name == "Ada"

@@ -63,7 +63,7 @@ def test_a_model_that_is_not_here_is_named(studio: Studio, daemon: FakeDaemon, p
     edit(studio, daemon, Embed())
     assert studio.missing_model() == ""
     daemon.tell_models(pb.Model(name="cats", digest="c" * 64))
-    assert studio.missing_model() == "portraits-64"
+    assert studio.missing_model() == "portraits-128"
 
 
 def deed(name: str, starred: bool = False, thumbnail: bytes = b"") -> Deed:
@@ -72,7 +72,7 @@ def deed(name: str, starred: bool = False, thumbnail: bytes = b"") -> Deed:
 
 def code(key: str, numbers: int = 80) -> Code:
     square, view = Square.upright(0, 0, 64), View(Bounds(0, 0, 64, 64), 64, 64)
-    return Code(key, "portraits-64", DIGEST, 1, numbers, bytes(4 * numbers), square, view.bounds, view, "fingerprint")
+    return Code(key, "portraits-128", DIGEST, 1, numbers, bytes(4 * numbers), square, view.bounds, view, "fingerprint")
 
 
 def test_history_keeps_the_newest_and_those_with_a_star() -> None:

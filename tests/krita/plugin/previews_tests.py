@@ -114,7 +114,7 @@ def test_an_entry_of_the_library_becomes_a_layer_that_can_be_edited_at_once(
     ada = painter.add_layer("Ada")
     shelf = Shelf(daemon, pb, studio.memories)
     shelf.load()
-    entry = pb.Embedding(id="abc", name="Rosa", model="portraits-64", model_digest=DIGEST)
+    entry = pb.Embedding(id="abc", name="Rosa", model="portraits-128", model_digest=DIGEST)
     daemon.last.deliver(pb.ListEmbeddingsResponse(embeddings=[entry]))
     painter.select(10, 10, 40, 30)
     shelf.insert(shelf.entries[0], host.active_document(), ada)
