@@ -243,7 +243,9 @@ def test_an_empty_file_is_corrupt(tmp_path):
         (lambda root: module(root, "synthesis.b16.conv1").update(conv_clamp=-1), CorruptCheckpoint, "conv_clamp"),
         (lambda root: module(root, "synthesis.b16").update(architecture="vgg"), CorruptCheckpoint, "architecture"),
         (lambda root: poison(module(root, "synthesis.b8.conv0")), CorruptCheckpoint, "b8.conv0.weight"),
-        (lambda root: add(module(root, "synthesis.b8.conv0")), CorruptCheckpoint, "b8.conv0.surprise"),
+        (lambda root: add(module(root, "synthesis.b8.conv0")), UnsupportedCheckpoint, "b8.conv0.surprise"),
+        (lambda root: narrow(module(root, "synthesis.b4")), UnsupportedCheckpoint, "4 rows of 2 pixels"),
+        (lambda root: one_tap(module(root, "synthesis.b8.conv0")), UnsupportedCheckpoint, "a filter of [1, 1]"),
         (lambda root: skew(module(root, "synthesis.b8.conv0")), UnsupportedCheckpoint, "resample_filter"),
     ],
 )
@@ -253,6 +255,15 @@ def test_networks_that_contradict_themselves_are_refused_by_name(change, error, 
     with pytest.raises(error) as refusal:
         load_generator(write_nvidia(tmp_path / "g.pkl", tree))
     assert named in refusal.value.message
+
+
+def narrow(block: dict[str, Any]) -> None:
+    """As those who draw whole people have it."""
+    block["_parameters"]["const"] = torch.zeros(8, 4, 2)
+
+
+def one_tap(layer: dict[str, Any]) -> None:
+    layer["_buffers"]["resample_filter"] = torch.ones(1, 1)
 
 
 def module(root: Persistent, path: str) -> dict[str, Any]:

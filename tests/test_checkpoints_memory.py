@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 import torch
 from checkpoint_files import equal_weights, rosinality_state, small_generator
-from latentlayers.checkpoints import ModelHeader, load_generator, native, save_generator
+from latentlayers.checkpoints import ModelHeader, load, load_generator, native, save_generator
 from latentlayers.checkpoints.build import build
 from latentlayers.checkpoints.families.stylegan1 import conv_kernel, doubling_kernel
 from latentlayers.checkpoints.families.stylegan2 import derived
 from latentlayers.checkpoints.pickles.container import read_value
 from latentlayers.checkpoints.pickles.inert import ALLOWED, Storage
+from latentlayers.errors import CorruptCheckpoint
 from torch import Tensor
 
 
@@ -25,6 +26,7 @@ class Watched:
     value: Tensor
     read: list[weakref.ref[Tensor]]
     alive: list[int]
+    itemsize: int = 4
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -99,6 +101,17 @@ def test_a_view_that_a_file_names_a_thousand_times_is_not_read_a_thousand_times(
     counted.watch(monkeypatch)
     opened(tmp_path / "same.pt", lambda value: [view.load() for view in value])
     assert list(counted.reads.values()) == [2]
+
+
+def test_one_array_in_every_place_is_refused_before_the_network_is_made(tmp_path, monkeypatch):
+    monkeypatch.setattr(load, "SPARE_BYTES", 0)
+    monkeypatch.setattr(load, "build", lambda *_, **__: pytest.fail("it was made"))
+    state = rosinality_state(small_generator(channels={4: 64, 8: 64, 16: 64}))
+    kernel = torch.randn(1, 64, 64, 3, 3)
+    state |= {name: kernel for name in state if name.endswith("conv.weight") and not name.startswith("to_rgb")}
+    torch.save({"g_ema": state}, tmp_path / "same.pt")
+    with pytest.raises(CorruptCheckpoint, match="over and over"):
+        load_generator(tmp_path / "same.pt")
 
 
 def opened(path: Path, use):

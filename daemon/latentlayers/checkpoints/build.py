@@ -47,16 +47,18 @@ def mean_latent(generator: Generator) -> Tensor:
     return torch.stack(means).mean(dim=0)
 
 
-def build(cfg: GeneratorConfig, arrays: dict[str, Tensor | Lazy]) -> Generator:
+def build(cfg: GeneratorConfig, arrays: dict[str, Tensor | Lazy], *, foreign: bool = False) -> Generator:
     """The generator with these weights, in float32 on the CPU, frozen.
 
     Args:
         arrays: one for each entry of the generator's state_dict that is not `Family.derived`, in any floating dtype.
             Only `mapping.w_avg` may be left out; it is then estimated. Emptied, and read one after the other, so that
             a network is in memory once.
+        foreign: another project wrote the file; an array that is not ours then tells that it is of another kind.
 
     Raises:
         CorruptCheckpoint: an array is missing, unknown, of the wrong shape, or holds NaN, infinity or what overflows.
+        UnsupportedCheckpoint: an array of a `foreign` file is unknown.
     """
     family = FAMILIES[cfg.family]
     family.check(cfg)
@@ -68,6 +70,8 @@ def build(cfg: GeneratorConfig, arrays: dict[str, Tensor | Lazy]) -> Generator:
     estimated = W_AVG not in arrays
     for name in arrays:
         if name not in state:
+            if foreign:
+                raise unsupported(f"its generator has {name:.100}, which {type(generator).__name__}'s lacks")
             raise corrupt(f"{name:.100} has no place in this network")
     for name, weight in state.items():
         if name in arrays:

@@ -47,7 +47,7 @@ def load_checkpoint(path: str | Path) -> tuple[Generator, ModelHeader]:
             network = _convert(stored_tensors(file, layout), size, init_kwargs(layout.metadata))
         else:
             network = _convert(read_value(file, size, ALLOWED), size)
-        generator = build(network.config, network.arrays)
+        generator = build(network.config, network.arrays, foreign=True)
     header = ModelHeader(
         name=path.stem,
         family=network.config.family,

@@ -74,6 +74,10 @@ class StoredTensor:
     dtype: torch.dtype
     shape: tuple[int, ...]
 
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
     def load(self) -> Tensor:
         return self._run(0, math.prod(self.shape)).reshape(self.shape)
 

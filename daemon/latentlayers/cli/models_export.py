@@ -1,4 +1,8 @@
-"""`latentlayers models export`: a copy of a model's file, or the model in another project's layout."""
+"""`latentlayers models export`: a copy of a model's file, or the model in another project's layout.
+
+It is done in this process, not in the worker: the file read is in our own format, which the worker made of any other,
+and the one written lies where the person says, while the daemon writes in its own folders only.
+"""
 
 from __future__ import annotations
 

@@ -79,7 +79,7 @@ def resample_taps(name: str, kernel: Tensor) -> tuple[float, ...]:
     Raises:
         UnsupportedCheckpoint: it is not such a product.
     """
-    if kernel.ndim not in (1, 2) or max(kernel.shape) > MAX_TAPS:  # before a product is made of it
+    if kernel.ndim not in (1, 2) or not 2 <= max(kernel.shape) <= MAX_TAPS:  # before a product is made of it
         raise unsupported(f"{name} is a filter of {list(kernel.shape)}")
     kernel = kernel.double()
     taps = kernel.sum(dim=1) if kernel.ndim == 2 else kernel  # ADA stores long filters in 1-D

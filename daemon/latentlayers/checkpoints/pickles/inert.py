@@ -43,6 +43,11 @@ class Lazy(Protocol):
     @property
     def shape(self) -> tuple[int, ...]: ...
 
+    @property
+    def itemsize(self) -> int:
+        """Bytes of each of its numbers, in the file."""
+        ...
+
     def load(self) -> Tensor:
         """Its numbers, as a tensor on the CPU in the file's dtype."""
         ...
@@ -134,6 +139,10 @@ class TorchArray:
     shape: tuple[int, ...]
     stride: tuple[int, ...]
 
+    @property
+    def itemsize(self) -> int:
+        return self.storage.dtype.itemsize
+
     def load(self) -> Tensor:
         return self.storage.numbers().as_strided(self.shape, self.stride, self.offset)
 
@@ -220,6 +229,10 @@ class NumpyArray:
     dtype: np.dtype[Any] = field(default_factory=lambda: np.dtype("f4"))
     fortran: bool = False
     data: Blob | str = ""
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
 
     def set_state(self, state: Any) -> None:
         match state:

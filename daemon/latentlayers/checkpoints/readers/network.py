@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ class Later:
     """An array of `shape` that `load` makes of what is in the file: a `Lazy` in our layout."""
 
     shape: tuple[int, ...]
+    itemsize: int
     load: Callable[[], Tensor]
 
 
@@ -69,11 +71,7 @@ class Arrays:
 
     def get(self, name: str, ndim: int | None = None) -> Tensor:
         """The array, in the file's dtype. Raises as `shape` does."""
-        self.shape(name, ndim)
-        value = self._named[name]
-        array = torch.tensor(value) if type(value) is float else self._lazy(name).load()
-        self._budget.spend(array.numel() * array.itemsize)
-        return array
+        return self.later(name, ndim).load()
 
     def later(
         self,
@@ -85,10 +83,15 @@ class Arrays:
     ) -> Later:
         """What `make` makes of the array, read when it is wanted; of this `shape`, else of the array's own.
 
-        Raises as `shape` does, and when it is loaded as `get` and `make` do.
+        Raises as `shape` does, and CorruptCheckpoint when the budget is spent, which is before memory is taken for a
+        network of such arrays; and when it is loaded as `make` does.
         """
-        own = self.shape(name, ndim)
-        return Later(own if shape is None else shape, lambda: make(self.get(name)))
+        own, value = self.shape(name, ndim), self._named[name]
+        if type(value) is float:
+            return Later(own, 4, lambda: make(torch.tensor(value)))
+        array = self._lazy(name)
+        self._budget.spend(math.prod(own) * array.itemsize)
+        return Later(own if shape is None else shape, array.itemsize, lambda: make(array.load()))
 
     def all_later(self, names: Iterable[str]) -> dict[str, Tensor | Lazy]:
         """The arrays as they are, by name, read when they are wanted."""
