@@ -41,7 +41,7 @@ def test_layers_of_every_kind_get_results_where_they_are(paint: Paint, tmp_path:
     assert said.pop("empty") == ["failed", "The layer Empty is empty."]
     assert said == {name: ["done", 0, 0] for name in said}
     plain = pixels(tmp_path / "offset.png")
-    for name in ("moved", "hidden", "locked", "group"):
+    for name in ("moved", "clone", "file", "hidden", "locked", "group"):
         np.testing.assert_array_equal(pixels(tmp_path / f"{name}.png"), plain)
 
     height, width = plain.shape[:2]

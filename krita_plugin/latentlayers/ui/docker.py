@@ -18,6 +18,7 @@ from .tabs import IconTabs
 LOOK_EVERY_MS = 500  # Krita tells nobody when layers are renamed, moved or removed
 COMPARED = 256
 PROGRESS_STEPS = 1000
+LEAST_HEIGHT = 40  # of what is scrolled: less than Qt's own, in favour of an error's buttons
 
 
 class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -266,6 +267,7 @@ def _scrolled(widget: QtWidgets.QWidget) -> QtWidgets.QScrollArea:
     area.setWidgetResizable(True)
     area.setFrameShape(QtWidgets.QFrame.Shape.NoFrame)
     area.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+    area.setMinimumHeight(LEAST_HEIGHT)
     area.setFocusPolicy(Qt.FocusPolicy.NoFocus)  # what is in it has it
     area.setWidget(widget)
     return area

@@ -8,6 +8,18 @@ CANVAS = 8000, 6000
 SPACE = "RGBA", "U8", "sRGB-elle-V2-srgbtrc.icc"
 
 
+CIRCLE = '<svg width="512" height="512"><circle cx="250" cy="150" r="300" fill="#f0a080"/></svg>'
+
+
+def add(painter, node):
+    """Puts a layer of no pixels of its own on top, and waits until Krita shows it."""
+    painter.document.rootNode().addChildNode(node, None)
+    yield lambda: painter.document.activeNode() == node
+    painter.document.refreshProjection()
+    painter.document.waitForDone()
+    yield lambda: node.type() == "vectorlayer" or not node.bounds().isEmpty()
+
+
 def run(rig):
     painter = Painter(rig)
     painter.document = Krita.instance().createDocument(*CANVAS, "Huge", *SPACE, 300.0)
@@ -33,6 +45,20 @@ def run(rig):
     node = yield from painter.add_picture("Moved", rig.arguments["eileen"])
     node.move(1000, 2000)
     yield from embed("moved", 1000, 2000)
+
+    clone = painter.document.createCloneLayer("Clone", painter.node("Offset"))
+    yield from add(painter, clone)
+    yield from embed("clone", 7000, 5000)
+
+    file = painter.document.createFileLayer("File", str(rig.arguments["eileen"]), "None")
+    yield from add(painter, file)
+    yield from embed("file", 0, 0)
+
+    vector = painter.document.createVectorLayer("Vector")
+    yield from add(painter, vector)
+    vector.addShapesFromSvg(CIRCLE)
+    yield lambda: not vector.bounds().isEmpty()
+    yield from embed("vector", 0, 0)
 
     node = yield from painter.add_picture("Hidden", rig.arguments["eileen"], 3000, 0)
     node.setVisible(False)
