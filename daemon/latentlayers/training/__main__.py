@@ -23,6 +23,8 @@ from latentlayers.training.directions import learn_direction
 from latentlayers.training.export import DIRECTIONS_FILE, export_model, save_directions, trunk_of
 from latentlayers.training.grids import save_png, tile, to_signed
 from latentlayers.training.loop import train
+from latentlayers.training.perception import joined, judge
+from latentlayers.training.perception_report import as_json, load_networks, table
 from latentlayers.training.report import Yardstick, report
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.shared import RunPlan
@@ -274,6 +276,37 @@ def curves_command(
 ) -> None:
     """Draw the curves of a run's log. Needs the extra `train`."""
     draw_curves(read_log(run), out)
+
+
+@app.command("perception")
+def perception_command(
+    data: Data,
+    metadata: Metadata,
+    out: Annotated[Path, typer.Option(help="JSON file to write.")],
+    features: Annotated[
+        list[Path] | None, typer.Option(help="A model's features.safetensors; may be repeated.")
+    ] = None,
+    generator: Annotated[
+        Path | None, typer.Option(help="Whose pictures weigh the feature maps; by default each model's own.")
+    ] = None,
+    vgg16: Annotated[Path | None, typer.Option(help="VGG16 to compare with: a file that `models add` knows.")] = None,
+    resolution: Annotated[int | None, typer.Option(help="Side of the pictures, if not the generator's.")] = None,
+    count: Annotated[int, typer.Option(help="How many portraits, evenly chosen.")] = 100,
+    rivals: Annotated[int, typer.Option(help="How many others each is compared with.")] = 3,
+) -> None:
+    """Ask perceptual networks, MSE and a pyramid of pixels what people find alike; print a table and write JSON."""
+    metrics, side = load_networks(features or [], generator, vgg16)
+    portraits = load_portraits(data, metadata, resolution or side)
+    chosen = torch.linspace(0, len(portraits) - 1, min(count, len(portraits))).round().long()
+    metric = joined(metrics)
+    colour = torch.from_numpy(portraits.is_colour)[chosen]
+    images = to_signed(portraits.images[chosen])
+    document = as_json(judge(metric, images, colour, rivals_each=rivals, show=_say), metric.columns)
+    out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
+    _say(table(document, [f"{metric.name}: {metric.columns[0]}" for metric in metrics]))
+    for network in metrics:
+        if len(taps := [column for column in metric.columns if column.startswith(f"{network.name}: tap ")]) > 1:
+            _say(table(document, taps))
 
 
 def main() -> int:
