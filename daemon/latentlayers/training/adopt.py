@@ -10,6 +10,7 @@ import torch.nn.functional as F
 
 from latentlayers.checkpoints import load_generator
 from latentlayers.errors import NotFound, UnsupportedCheckpoint
+from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.generators.stylegan2 import StyleGAN2
 from latentlayers.inversion.features import TrunkFeatures, load_features
 from latentlayers.training.data import Sampler
@@ -25,13 +26,8 @@ def is_model(folder: Path) -> bool:
     return (folder / GENERATOR_FILE).is_file()
 
 
-def adopted_state(
-    folder: Path, reals: Callable[[int], Sampler], device: torch.device, *, steps: int = 200, batch: int = 32
-) -> TrainState:
-    """A run's state from a model's folder; counters and optimiser start anew.
-
-    The discriminator's head is not part of a model: a fresh one learns, on the trunk as it is, to tell pictures of
-    `reals(resolution)` from the generator's, with Adam for `steps` steps.
+def opened_model(folder: Path) -> tuple[StyleGAN2, DiscriminatorTrunk]:
+    """The generator and the perceptual network of a model's folder.
 
     Raises:
         NotFound: MODEL_UNKNOWN if the folder lacks one of the files.
@@ -46,10 +42,25 @@ def adopted_state(
             f"{folder} holds no StyleGAN2 with the trunk of its discriminator.",
             "Give the folder of a model that latentlayers.training has exported.",
         )
-    state = new_state(drawing.config, seeing.trunk.config, seed=0, device=device)
+    return drawing, seeing.trunk
+
+
+def adopted_state(
+    folder: Path, reals: Callable[[int], Sampler], device: torch.device, *, steps: int = 200, batch: int = 32
+) -> TrainState:
+    """A run's state from a model's folder; counters and optimiser start anew.
+
+    The discriminator's head is not part of a model: a fresh one learns, on the trunk as it is, to tell pictures of
+    `reals(resolution)` from the generator's, with Adam for `steps` steps.
+
+    Raises:
+        NotFound, UnsupportedCheckpoint: see `opened_model`.
+    """
+    drawing, trunk = opened_model(folder)
+    state = new_state(drawing.config, trunk.config, seed=0, device=device)
     for generator in (state.generator, state.average):
         generator.load_state_dict(drawing.state_dict())
-    state.discriminator.load_state_dict(seeing.trunk.state_dict(), strict=False)
+    state.discriminator.load_state_dict(trunk.state_dict(), strict=False)
     _fit_head(state, reals(drawing.resolution), steps, batch)
     return state
 
