@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from latentlayers.generators import StyleGAN2Config
 from latentlayers.generators.discriminator import DiscriminatorConfig
+from latentlayers.training.data import Portraits
 from latentlayers.training.loop import train
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.shared import RunPlan
@@ -31,6 +32,35 @@ def small_state(seed: int = 0) -> TrainState:
 
 def random_images(count: int, side: int = SIDE) -> Tensor:
     return torch.randint(0, 256, (count, 3, side, side), dtype=torch.uint8)
+
+
+def labelled_portraits(count: int, seed: int = 0) -> Portraits:
+    """Noise with every attribute planted: a mouth, hair, wrinkles, a shifted nose, colour, light; labels to match."""
+    random = np.random.default_rng(seed)
+    images, rows = np.zeros((count, 3, SIDE, SIDE)), []
+    for i in range(count):
+        happy, woman, colour = (bool(side) for side in random.random(3) < 0.5)
+        age, yaw, light = random.normal(size=3).clip(-2, 2)
+        grey = random.normal(128, 6, (SIDE, SIDE))
+        grey[10:13, 4:12] -= 50 * happy
+        grey[2:5, 3:13] += 40 * woman
+        grey[5, 4:12] += 12 * age
+        nose = round(8 + 2 * yaw)
+        grey[7:10, max(nose - 1, 3) : nose + 1] += 40
+        grey += 12 * light * np.where(np.arange(SIDE) < SIDE // 2, -1, 1)
+        images[i] = grey + (30 * np.array([1.0, 0.0, -1.0])[:, None, None] if colour else 0)
+        happiness = 0.95 * happy
+        rows.append(
+            {
+                "kind": "colour" if colour else "mono",
+                "male_prob": str(0.05 if woman else 0.95),
+                "happy": str(happiness),
+                "neutral": str(0.95 - happiness),
+                "age_est": str(50 + 8 * age),
+                "yaw_jaw": str(0.1 * yaw),
+            }
+        )
+    return Portraits(torch.from_numpy(images.clip(0, 255).astype(np.uint8)), rows)
 
 
 def run(state: TrainState, folder: Path, kimg: float, *, processes: int = 1, config: TrainSettings = QUICK) -> None:

@@ -16,7 +16,7 @@ from torch import Tensor
 from latentlayers.checkpoints.manifest import verify_manifest
 from latentlayers.checkpoints.native import load_generator_native
 from latentlayers.checkpoints.vgg16 import find_vgg16, load_vgg16
-from latentlayers.editing.directions import METHODS, ganspace, parse_direction, sefa
+from latentlayers.editing.directions import METHODS, parse_direction, prior_samples, scaled_pca, scaled_sefa
 from latentlayers.engine.calibrations import CalibrationFile, forget_other_models
 from latentlayers.engine.device import release_cached
 from latentlayers.errors import CorruptCheckpoint, NotFound, Unavailable
@@ -28,7 +28,6 @@ from latentlayers.library.models import GENERATOR, ModelEntry, ModelStore
 
 log = logging.getLogger(__name__)
 
-PCA_SAMPLES = 10_000
 MOST_COMPUTED = 20
 
 
@@ -75,25 +74,15 @@ class LoadedModel:
 
     @cached_property
     def _samples(self) -> Tensor:
-        # A fixed seed: "pca-3" must mean the same thing tomorrow.
-        rng = torch.Generator().manual_seed(0)
-        z = torch.randn(PCA_SAMPLES, self.generator.z_dim, generator=rng).to(self.device)
-        labels = None
-        if self.generator.c_dim:
-            chosen = torch.randint(self.generator.c_dim, [PCA_SAMPLES], generator=rng)
-            labels = torch.nn.functional.one_hot(chosen, self.generator.c_dim).float().to(self.device)
-        return self.generator.map(z, labels)[:, 0]
+        return prior_samples(self.generator)
 
     @cached_property
     def _pca(self) -> Tensor:
-        found = ganspace(self._samples, self._most_computed)
-        return found.components * found.stdevs[:, None]
+        return scaled_pca(self._samples, self._most_computed)
 
     @cached_property
     def _sefa(self) -> Tensor:
-        directions = sefa([weight for _, weight in self.generator.style_weights()], self._most_computed)
-        spread = (self._samples @ directions.t()).std(dim=0)
-        return directions * spread[:, None]
+        return scaled_sefa(self.generator, self._samples, self._most_computed)
 
 
 class ModelCache:

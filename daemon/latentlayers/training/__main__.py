@@ -19,9 +19,11 @@ from latentlayers.generators.stylegan2 import StyleGAN2Config
 from latentlayers.training.adopt import adopted_state, is_model, networks_of
 from latentlayers.training.curves import draw_curves, read_log
 from latentlayers.training.data import Portraits, Sampler, is_clean_photograph, load_portraits, sampling_weights
-from latentlayers.training.directions import learn_direction
-from latentlayers.training.export import DIRECTIONS_FILE, export_model, save_directions, trunk_of
-from latentlayers.training.grids import save_png, tile, to_signed
+from latentlayers.training.directions import SAMPLES
+from latentlayers.training.export import DIRECTIONS_FILE, export_model, save_directions
+from latentlayers.training.grids import to_signed
+from latentlayers.training.leakage import markdown_table
+from latentlayers.training.learn import learn_directions
 from latentlayers.training.loop import train
 from latentlayers.training.perception import joined, judge
 from latentlayers.training.perception_report import as_json, load_networks, table
@@ -29,6 +31,7 @@ from latentlayers.training.report import Yardstick, report
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.shared import RunPlan
 from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, seed_state
+from latentlayers.training.strips import save_strips
 from latentlayers.training.widen import fit_entry, widened_state
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help="Train and export Latent Layers' own models.")
@@ -204,26 +207,28 @@ def export_command(
 
 @app.command("directions")
 def directions_command(
-    run: Run,
+    run: Annotated[Path, typer.Option(help="Folder of a run, of a seed, or of an exported model.")],
     data: Data,
     metadata: Metadata,
     out: Out,
-    gain: Annotated[float, typer.Option(help="What strength 1 adds; neutral and happy are 2 apart.")] = 1.5,
-    steps: Annotated[int, typer.Option(help="Optimiser steps.")] = 150,
+    sheets: Annotated[Path | None, typer.Option(help="For leakage.md and previews; else OUT/directions.")] = None,
+    samples: Annotated[int, typer.Option(help="Generated pictures to learn from.")] = SAMPLES,
+    steps: Annotated[int | None, typer.Option(help="Of refinement, if not as planned; 0: closed form only.")] = None,
+    seed: int = 0,
 ) -> None:
-    """Learn `smile`; write directions.safetensors, and RUN/smile.png with strengths 0, 0.5, 1, 1.5 downwards."""
-    state = _open(run)
-    generator = state.average
+    """Learn the labelled directions; write directions.safetensors, a table, previews (of generated people)."""
+    generator, trunk, _ = networks_of(run)
     portraits = _load_clean(data, metadata, generator.resolution)
-    learnt = learn_direction(generator, trunk_of(state), portraits, "happy", "neutral", gain=gain, steps=steps)
+    learnt = learn_directions(generator, trunk, portraits, samples=samples, steps=steps, seed=seed, show=_say)
     out.mkdir(parents=True, exist_ok=True)
-    save_directions({"smile": learnt}, out / DIRECTIONS_FILE)
+    save_directions(learnt.directions, learnt.evidence, out / DIRECTIONS_FILE)
     write_manifest(out, {})
-    with torch.no_grad():
-        ws = generator.map(torch.randn(12, generator.z_dim, generator=torch.Generator().manual_seed(3)), truncation=0.8)
-        rows = [generator.synthesize(ws + strength * learnt.direction) for strength in (0, 0.5, 1, 1.5)]
-    save_png(tile(torch.cat(rows), columns=len(ws)), run / "smile.png")
-    _say(json.dumps(learnt.evidence, indent=2))
+    table = markdown_table(learnt.evidence)
+    _say(table)
+    folder = sheets or out / "directions"
+    for path in save_strips(generator, learnt.directions, folder):
+        _say(str(path))
+    (folder / "leakage.md").write_text(table, encoding="utf-8")
 
 
 @app.command("report")

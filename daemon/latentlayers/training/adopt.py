@@ -36,7 +36,7 @@ def networks_of(folder: Path) -> tuple[Generator, DiscriminatorTrunk, float]:
         NotFound, CorruptCheckpoint, UnsupportedCheckpoint: the folder holds none of the three.
     """
     if is_model(folder):
-        generator, trunk = _read(folder)
+        generator, trunk = opened_model(folder)
         return generator, trunk, 0.0
     opener = load_state if (folder / STATE_FILE).exists() else seed_state
     state = opener(folder, torch.device("cpu"))
@@ -52,10 +52,9 @@ def adopted_state(
     `reals(resolution)` from the generator's, with Adam for `steps` steps.
 
     Raises:
-        NotFound: MODEL_UNKNOWN if the folder lacks one of the files.
-        UnsupportedCheckpoint: MODEL_UNSUPPORTED if they are not a StyleGAN2 and a discriminator's trunk.
+        NotFound, UnsupportedCheckpoint: see `opened_model`.
     """
-    drawing, trunk = _read(folder)
+    drawing, trunk = opened_model(folder)
     state = new_state(drawing.config, trunk.config, seed=0, device=device)
     for generator in (state.generator, state.average):
         generator.load_state_dict(drawing.state_dict())
@@ -64,7 +63,13 @@ def adopted_state(
     return state
 
 
-def _read(folder: Path) -> tuple[StyleGAN2, DiscriminatorTrunk]:
+def opened_model(folder: Path) -> tuple[StyleGAN2, DiscriminatorTrunk]:
+    """The generator and the perceptual network of a model's folder.
+
+    Raises:
+        NotFound: MODEL_UNKNOWN if the folder lacks one of the files.
+        UnsupportedCheckpoint: MODEL_UNSUPPORTED if they are not a StyleGAN2 and a discriminator's trunk.
+    """
     if not (folder / FEATURES_FILE).is_file():
         raise NotFound("MODEL_UNKNOWN", f"{folder} holds no {FEATURES_FILE}.", "Give the folder of an exported model.")
     drawing, seeing = load_generator(folder / GENERATOR_FILE), load_features(folder / FEATURES_FILE)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import safetensors.torch
 import torch
@@ -18,7 +19,6 @@ from latentlayers.inversion import calibrate
 from latentlayers.inversion.calibrate import Calibration
 from latentlayers.inversion.calibration_file import encode_calibration
 from latentlayers.inversion.features import load_features, save_features
-from latentlayers.training.directions import LearntDirection
 from latentlayers.training.grids import draw_samples
 from latentlayers.training.state import TrainState
 
@@ -82,10 +82,7 @@ def _save_calibration(folder: Path) -> None:
     write_model_file(folder / CALIBRATION_FILE, encode_calibration(calibration, about, half=True))
 
 
-def save_directions(directions: Mapping[str, LearntDirection], path: Path) -> None:
-    """One float32 tensor [num_ws, w_dim] per name; metadata `evidence` is the figures of each as JSON."""
-    tensors: dict[str, Tensor] = {
-        name: learnt.direction.to(torch.float32).contiguous() for name, learnt in directions.items()
-    }
-    evidence = {name: learnt.evidence for name, learnt in directions.items()}
+def save_directions(directions: Mapping[str, Tensor], evidence: Mapping[str, Any], path: Path) -> None:
+    """One float32 tensor [num_ws, w_dim] per name; metadata `evidence` is what is known about each, as JSON."""
+    tensors = {name: direction.to(torch.float32).contiguous() for name, direction in directions.items()}
     write_model_file(path, safetensors.torch.save(tensors, {"evidence": json.dumps(evidence)}))
