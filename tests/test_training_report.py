@@ -73,7 +73,7 @@ def test_real_pictures_are_as_like_the_data_as_can_be() -> None:
 def test_a_report_holds_its_figures_and_sheets(tmp_path: Path) -> None:
     state = small_state()
     rows = [{"kind": "colour" if i % 2 else "mono"} for i in range(40)]
-    portraits = Portraits(random_images(40), rows)
+    portraits = Portraits(random_images(40, 2 * SIDE), rows)  # larger than what the generator draws
     images = portraits.images.float() / 127.5 - 1
     yardstick = Yardstick({"own trunk": trunk_of(state)}, images, images, images)
     figures = report(

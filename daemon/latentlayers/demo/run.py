@@ -20,8 +20,8 @@ from latentlayers.paths import Paths
 MORPH_FRAMES = 7
 EXPRESSION_STRENGTHS = (-1.0, -0.5, 0.0, 0.25, 0.5)
 STYLE_ROWS = "fine"
-DIRECTION_STRENGTHS = (-2.0, -1.0, 0.0, 1.0, 2.0)
-DIRECTIONS = ("smile", "pca-1", "pca-2", "sefa-1")
+DIRECTION_STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
+DIRECTIONS = ("smile", "age", "turn", "pca-1")
 INVENTED_SEEDS = (11, 23)
 TILE = 144
 
@@ -134,7 +134,7 @@ class Demo:
         self._sheet(
             "directions.png",
             f"Directions: {name}",
-            "One labelled direction and three that were found without labels; strength 0 is the embedding itself.",
+            "Three labelled directions and one that was found without labels; strength 0 is the embedding itself.",
             rows,
             DIRECTIONS,
         )

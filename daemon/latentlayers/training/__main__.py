@@ -17,6 +17,7 @@ from latentlayers.errors import InvalidInput, LatentLayersError
 from latentlayers.generators.discriminator import DiscriminatorConfig
 from latentlayers.generators.stylegan2 import StyleGAN2Config
 from latentlayers.training.adopt import adopted_state, is_model, networks_of
+from latentlayers.training.attributes import fit_panel
 from latentlayers.training.curves import draw_curves, read_log
 from latentlayers.training.data import Portraits, Sampler, is_clean_photograph, load_portraits, sampling_weights
 from latentlayers.training.directions import SAMPLES
@@ -256,6 +257,7 @@ def report_command(
         to_signed(train_set.images),
         to_signed(dev_set.images),
     )
+    panel = fit_panel(models["final"][1], train_set)
     figures = {}
     for name, (generator, trunk, kimg) in models.items():
         _say(f"measuring {folders[name]}")
@@ -268,10 +270,10 @@ def report_command(
             out / name,
             samples=samples,
             reconstructions=reconstructions,
+            panel=panel,
         )
-    text = json.dumps(figures, indent=2)
-    (out / "report.json").write_text(text + "\n", encoding="utf-8")
-    _say(text)
+        (out / "report.json").write_text(json.dumps(figures, indent=2) + "\n", encoding="utf-8")
+    _say(json.dumps(figures, indent=2))
 
 
 @app.command("curves")

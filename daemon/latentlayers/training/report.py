@@ -16,6 +16,7 @@ from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.inversion import embed
 from latentlayers.inversion.features import TrunkFeatures
 from latentlayers.inversion.presets import FAST
+from latentlayers.training.attributes import Panel, diversity
 from latentlayers.training.data import Portraits
 from latentlayers.training.grids import draw_samples, sample_grid, save_png, tile, to_signed
 from latentlayers.training.manifold import overlap
@@ -149,7 +150,8 @@ def copying(samples: Tensor, train: Tensor, dev: Tensor, folder: Path) -> dict[s
         drawn, unseen = nearest(samples, train, side), nearest(dev, train, side)
         figures[f"{side}px"] = {"samples": _quantiles(drawn.distance), "unseen": _quantiles(unseen.distance)}
     order = drawn.distance.argsort()[:SHEET_PAIRS]
-    sheet = _pairs_sheet(samples[order], train[drawn.index[order]], columns=8)
+    partners = resized(train[drawn.index[order]], samples.shape[-1])
+    sheet = _pairs_sheet(samples[order], partners, columns=8)
     save_png(tile(sheet, columns=8), folder / "nearest.png")
     return figures
 
@@ -205,12 +207,14 @@ def report(
     *,
     samples: int = 2000,
     reconstructions: int = 24,
+    panel: Panel | None = None,
 ) -> dict[str, Any]:
     """All figures of one model as a JSON-ready dict, and its sheets in `folder`.
 
     Args:
         trunk: features for embedding and for smoothness: the model's own.
         yardstick: the same for all models that are to be compared.
+        panel: ditto, for pictures of the side that `train` has; without it diversity is left out.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for truncation in (0.7, 1.0):
@@ -219,8 +223,10 @@ def report(
     drawn = draw_samples(generator, samples)
     morph, evenness = far_morph(generator, trunk)
     save_png(morph, folder / "morph.png")
+    shown = () if panel is None else (("samples", drawn), ("unseen", to_signed(dev.images)))
     return {
         "likeness_to_data": yardstick.distances(drawn),
+        "diversity": {name: diversity(panel, resized(x, train.images.shape[-1])) for name, x in shown if panel},
         "copying": copying(drawn, to_signed(train.images), to_signed(dev.images), folder),
         "path_length": path_length(generator, trunk),
         "morph_evenness": evenness,
