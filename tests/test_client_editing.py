@@ -138,10 +138,12 @@ def test_results_are_saved(client: Client, anna: EmbedResult, tmp_path: Path) ->
 
 
 def test_one_weight_per_row_is_a_crossover(client: Client, anna: EmbedResult, bert: EmbedResult) -> None:
-    rows = [0.0] * 5 + [1.0] * 5
+    rows = [0.0] * 5 + [1.0] * (NUM_WS - 5)
     by_weight = client.crossover(anna, bert, rows=rows)[0].picture.array()
     assert np.array_equal(by_weight, client.crossover(anna, bert, rows="split:5")[0].picture.array())
-    masked = client.crossover(anna, bert, rows=rows, mask=np.zeros((64, 64), np.uint8))[0].picture.array()
+    masked = client.crossover(anna, bert, rows=rows, mask=np.zeros((RESOLUTION, RESOLUTION), np.uint8))[
+        0
+    ].picture.array()
     assert np.array_equal(masked, client.render(anna)[0].picture.array())
 
 

@@ -12,7 +12,7 @@ from latentlayers.v1 import editing_service_pb2 as pb
 from latentlayers.v1 import latent_pb2, model_service_pb2, picture_pb2
 from PIL import Image
 from running_daemon import RunningDaemon
-from shipped import MODEL
+from shipped import MODEL, NUM_WS, RESOLUTION
 
 STEPS = 12
 
@@ -75,14 +75,19 @@ def embed(daemon: RunningDaemon, picture: picture_pb2.Picture, **options: Any) -
     return embedded(daemon.editing.Embed(request))[0]
 
 
+def same(one: Any, other: Any) -> bool:
+    """But for rounding: a batch of pictures and a picture by itself need not be computed by the same kernels."""
+    return bool(np.abs(one - other).max() <= 1)
+
+
 def render(daemon: RunningDaemon, code: latent_pb2.Source, **options: Any) -> Any:
     return images(daemon.editing.Render(pb.RenderRequest(source=code, **options)))[0]
 
 
 def test_the_ends_of_a_morph_are_its_sources(daemon: RunningDaemon, codes: list[latent_pb2.Source]) -> None:
     first, middle, last = images(daemon.editing.Morph(pb.MorphRequest(a=codes[0], b=codes[1], frames=3)))
-    assert (first == render(daemon, codes[0])).all()
-    assert (last == render(daemon, codes[1])).all()
+    assert same(first, render(daemon, codes[0]))
+    assert same(last, render(daemon, codes[1]))
     assert (middle != first).any()
     assert (middle != last).any()
 
@@ -90,8 +95,8 @@ def test_the_ends_of_a_morph_are_its_sources(daemon: RunningDaemon, codes: list[
 def test_a_morph_takes_weights_of_its_first_source(daemon: RunningDaemon, codes: list[latent_pb2.Source]) -> None:
     request = pb.MorphRequest(a=codes[0], b=codes[1], weights=pb.Weights(values=[0.0, 1.0]))
     b, a = images(daemon.editing.Morph(request))
-    assert (a == render(daemon, codes[0])).all()
-    assert (b == render(daemon, codes[1])).all()
+    assert same(a, render(daemon, codes[0]))
+    assert same(b, render(daemon, codes[1]))
 
 
 def test_a_crossover_of_all_rows_is_the_style_and_of_none_the_content(
@@ -100,18 +105,20 @@ def test_a_crossover_of_all_rows_is_the_style_and_of_none_the_content(
     def crossed(**options: Any) -> Any:
         return images(daemon.editing.Crossover(pb.CrossoverRequest(content=codes[0], style=codes[1], **options)))[0]
 
-    assert (crossed(rows="all") == render(daemon, codes[1])).all()
-    assert (crossed(rows="none") == render(daemon, codes[0])).all()
-    assert (crossed() == crossed(row_weights=[0.0] * 5 + [1.0] * 5)).all()
+    assert same(crossed(rows="all"), render(daemon, codes[1]))
+    assert same(crossed(rows="none"), render(daemon, codes[0]))
+    halves = [0.0] * (NUM_WS // 2) + [1.0] * (NUM_WS // 2)
+    assert same(crossed(), crossed(row_weights=halves))
 
 
 def test_a_crossover_shows_only_where_its_mask_is_white(daemon: RunningDaemon, codes: list[latent_pb2.Source]) -> None:
-    mask = Image.new("L", (64, 64), 0)
-    mask.paste(255, (0, 0, 32, 64))
+    half = RESOLUTION // 2
+    mask = Image.new("L", (RESOLUTION, RESOLUTION), 0)
+    mask.paste(255, (0, 0, half, RESOLUTION))
     request = pb.CrossoverRequest(content=codes[0], style=codes[1], rows="all", mask=encoded(mask))
     (crossed,) = images(daemon.editing.Crossover(request))
-    assert (crossed[:, :32] == render(daemon, codes[1])[:, :32]).all()
-    assert (crossed[:, 32:] == render(daemon, codes[0])[:, 32:]).all()
+    assert same(crossed[:, :half], render(daemon, codes[1])[:, :half])
+    assert same(crossed[:, half:], render(daemon, codes[0])[:, half:])
 
 
 def test_an_expression_from_two_equal_codes_changes_nothing(
@@ -119,7 +126,7 @@ def test_an_expression_from_two_equal_codes_changes_nothing(
 ) -> None:
     request = pb.TransferExpressionRequest(target=codes[0], neutral=codes[1], expressive=codes[1], strengths=[0.5, 2])
     for picture in images(daemon.editing.TransferExpression(request)):
-        assert (picture == render(daemon, codes[0])).all()
+        assert same(picture, render(daemon, codes[0]))
 
 
 @pytest.mark.parametrize("direction", ["smile", "pca-1", "sefa-2"])
@@ -128,7 +135,7 @@ def test_directions_of_strength_zero_change_nothing_and_others_do(
 ) -> None:
     request = pb.ApplyDirectionRequest(source=codes[0], direction=direction, strengths=[0.0, 1.5])
     still, moved = images(daemon.editing.ApplyDirection(request))
-    assert (still == render(daemon, codes[0])).all()
+    assert same(still, render(daemon, codes[0]))
     assert np.abs(moved - still).mean() > 0.5
 
 
@@ -227,8 +234,12 @@ def test_a_picture_that_brings_its_code_is_not_embedded(daemon: RunningDaemon, c
     assert ((layer[..., 3] == 255) == shown).all()
     mixed = daemon.editing.Morph(pb.MorphRequest(a=codes[0], b=codes[1], weights=pb.Weights(values=[0.25])))
     (plain,) = images(mixed)
-    middle = np.asarray(Image.fromarray(layer[60:80, 70:90, :3]).resize((16, 16), Image.Resampling.BOX), dtype=np.int16)
-    assert np.abs(middle - plain[24:40, 24:40]).mean() < 4, "the middle of the paste is the model's own picture"
+    begin, end = 3 * RESOLUTION // 8, 5 * RESOLUTION // 8
+    pasted, drawn = (
+        np.asarray(Image.fromarray(part.astype(np.uint8)).resize((10, 10), Image.Resampling.BOX), dtype=np.int16)
+        for part in (layer[60:80, 70:90, :3], plain[begin:end, begin:end])
+    )
+    assert np.abs(pasted - drawn).mean() < 4, "the middle of the paste is the model's own picture"
 
 
 def test_a_morph_of_two_untouched_pictures_is_one_call(daemon: RunningDaemon) -> None:
