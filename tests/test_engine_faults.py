@@ -180,7 +180,7 @@ def test_embeddings_survive_a_daemon_that_is_killed(start_daemon: StartDaemon) -
 def test_a_full_disk_does_not_cost_the_embedding_that_was_waited_for(start_daemon: StartDaemon, tmp_path: Path) -> None:
     library = tmp_path / "home" / "data" / "library"
     library.mkdir(parents=True)
-    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(library)], capture_output=True)
+    mount = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(library)], capture_output=True)
     if mount.returncode != 0:
         pytest.skip("mounting is not allowed here")
     try:
@@ -199,7 +199,7 @@ def test_a_full_disk_does_not_cost_the_embedding_that_was_waited_for(start_daemo
         notices = [e.event.notice for e in events if e.event.WhichOneof("event") == "notice"]
         assert [n.reason for n in notices] == ["DISK_FULL"]
         assert found.embedding.id == ""
-        assert len(found.embedding.latent.ws) == 10 * 256 * 4
+        assert len(found.embedding.latent.ws) == codes().nbytes
         (library / "ballast").unlink()
         assert embed(daemon, encoded(face(37))).reused, "what was kept is still there"
         assert embed(daemon, encoded(face(39))).embedding.id
