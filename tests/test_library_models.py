@@ -255,7 +255,8 @@ def test_folders_that_vanish_while_they_are_looked_at_do_not_end_the_watch(tmp_p
 def test_a_folder_that_outlives_another_of_its_name_does_not_end_the_watch(tmp_path: Path) -> None:
     """Linux tells of the end of a removed folder that somebody still has open late: after that of its successor.
 
-    That ended the thread that reads the notifications in all versions of watchdog from 4.0 to 7.1, without a word.
+    Readers of the system's notifications die of that without a word (watchdog 4.0 to 7.1 do), which is why
+    `FolderWatch` looks for itself.
     """
     folder, pause = tmp_path / "a", 0.3  # for a reader of notifications to come after
     with awaited(tmp_path, "model"):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from latentlayers.checkpoints.build import build
-from latentlayers.checkpoints.header import METADATA_KEY, ModelHeader, digest, read_layout
+from latentlayers.checkpoints.header import MAX_TEXT, METADATA_KEY, ModelHeader, digest, read_layout
 from latentlayers.checkpoints.native import load_generator_native, stored_tensors
 from latentlayers.checkpoints.pickles.container import read_value
 from latentlayers.checkpoints.pickles.inert import ALLOWED
@@ -36,14 +37,19 @@ def load_generator(path: str | Path) -> Generator:
     return load_checkpoint(path)[0]
 
 
-def load_checkpoint(path: str | Path) -> tuple[Generator, ModelHeader]:
-    """As `load_generator`, with the model's description; for foreign files it is made from what they say."""
+def load_checkpoint(path: str | Path, origin: str = "") -> tuple[Generator, ModelHeader]:
+    """As `load_generator`, with the model's description; for foreign files it is made from what they say.
+
+    Args:
+        origin: where the file comes from, if that is more than its name; its provenance begins with that.
+    """
     path = Path(path)
     with open_bounded(path) as (file, size), decoding():
         if _is_safetensors(file):
             layout = read_layout(file, size)
             if METADATA_KEY in layout.metadata:
-                return load_generator_native(path)
+                generator, header = load_generator_native(path)
+                return generator, replace(header, provenance=_joined(origin, header.provenance))
             network = _convert(stored_tensors(file, layout), size, init_kwargs(layout.metadata))
         else:
             network = _convert(read_value(file, size, ALLOWED), size)
@@ -52,16 +58,15 @@ def load_checkpoint(path: str | Path) -> tuple[Generator, ModelHeader]:
         name=path.stem,
         family=network.config.family,
         config=network.config.to_json(),
-        provenance="; ".join(filter(None, (read_from(path), network.note))),
+        provenance=_joined(origin or f"read from {path.name}", network.note),
         source_sha256=digest(path),
         source_format=network.source_format,
     )
     return generator, header
 
 
-def read_from(path: Path) -> str:
-    """How the provenance of a file that says nothing about its own begins."""
-    return f"read from {path.name}"
+def _joined(*sentences: str) -> str:
+    return "; ".join(filter(None, sentences))[:MAX_TEXT]
 
 
 def _is_safetensors(file: BinaryIO) -> bool:

@@ -16,10 +16,8 @@ from torch import Tensor
 
 from latentlayers.editing.checks import check_codes, check_result, check_rows, check_weight
 from latentlayers.errors import InvalidInput, NotFound
-from latentlayers.generators.base import Generator
 
 METHODS = ("sefa", "pca")
-PRIOR_SAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -90,27 +88,15 @@ def ganspace(ws_samples: Tensor, k: int) -> PrincipalComponents:
     return PrincipalComponents(components.float(), variances.clamp(min=0).sqrt().float(), mean.float())
 
 
-def prior_samples(generator: Generator) -> Tensor:
-    """[PRIOR_SAMPLES, w_dim] mapped samples, of random classes if there are any: what computed directions rest on."""
-    # A fixed seed: "pca-3" must mean the same thing tomorrow.
-    rng, device = torch.Generator().manual_seed(0), generator.w_avg.device
-    z = torch.randn(PRIOR_SAMPLES, generator.z_dim, generator=rng).to(device)
-    labels = None
-    if generator.c_dim:
-        chosen = torch.randint(generator.c_dim, [PRIOR_SAMPLES], generator=rng)
-        labels = torch.nn.functional.one_hot(chosen, generator.c_dim).float().to(device)
-    return generator.map(z, labels)[:, 0]
-
-
 def scaled_pca(samples: Tensor, k: int) -> Tensor:
     """[k, w_dim] "pca-1" to "pca-k": strength 1 is one standard deviation of the samples along them."""
     found = ganspace(samples, k)
     return found.components * found.stdevs[:, None]
 
 
-def scaled_sefa(generator: Generator, samples: Tensor, k: int) -> Tensor:
-    """[k, w_dim] "sefa-1" to "sefa-k" over all layers: strength 1 is one standard deviation along them."""
-    directions = sefa([weight for _, weight in generator.style_weights()], k)
+def scaled_sefa(style_weights: Iterable[Tensor], samples: Tensor, k: int) -> Tensor:
+    """[k, w_dim] "sefa-1" to "sefa-k" over these layers: strength 1 is one standard deviation along them."""
+    directions = sefa(style_weights, k)
     spread = (samples @ directions.t()).std(dim=0)
     return directions * spread[:, None]
 

@@ -11,8 +11,6 @@ import torch
 
 from latentlayers.checkpoints import ModelHeader, catalogue, load_checkpoint
 from latentlayers.checkpoints.file_names import plain_name
-from latentlayers.checkpoints.header import MAX_TEXT
-from latentlayers.checkpoints.load import read_from
 from latentlayers.checkpoints.native import save_generator
 from latentlayers.checkpoints.vgg16 import OWN_NAME, load_vgg16, save_vgg16
 from latentlayers.engine.device import memory_in_use, out_of_memory
@@ -61,16 +59,13 @@ class ModelCalls:
         source = Path(request.path)
         name = request.name or plain_name(source.stem)
         self._store.check_new(name)  # before anything large is read
-        generator, header = load_checkpoint(source)
-        # What a download is called here is of no interest; that it holds no averaged generator is.
-        said = header.provenance.removeprefix(read_from(source)).removeprefix("; ")
-        origin = "; ".join(filter(None, (request.provenance, said)))[:MAX_TEXT]
-        header = _known(header)
+        generator, read = load_checkpoint(source, request.provenance)
+        header = _known(read)
         header = replace(
             header,
             name=name,
             licence=request.licence or header.licence,
-            provenance=origin if request.provenance else header.provenance,
+            provenance=read.provenance if request.provenance else header.provenance,
             domain=request.domain or header.domain,
         )
         entry = self._store.add_converted(name, lambda folder: save_generator(folder / GENERATOR, generator, header))

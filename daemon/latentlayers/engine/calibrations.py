@@ -14,7 +14,7 @@ from latentlayers.errors import LatentLayersError
 from latentlayers.generators import Generator
 from latentlayers.inversion import calibrate
 from latentlayers.inversion.calibrate import Calibration
-from latentlayers.inversion.calibration_file import encode_calibration, read_calibration
+from latentlayers.inversion.calibration_file import encode_calibration, read_calibration, subject
 from latentlayers.inversion.features import FeatureNetwork
 
 log = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class CalibrationFile:
     def __init__(
         self, folder: Path, digest: str, generator: Generator, features: FeatureNetwork, shipped: Path | None = None
     ) -> None:
-        self._about = f"{digest}-{features.name}"
+        self._about = subject(digest, features)
         self._path = folder / f"{self._about}.safetensors"
         self._generator, self._features = generator, features
         self._kept = self._read(self._path) or (self._read(shipped) if shipped else None) or Calibration()

@@ -16,11 +16,12 @@ from torch import Tensor
 from latentlayers.checkpoints.manifest import verify_manifest
 from latentlayers.checkpoints.native import load_generator_native
 from latentlayers.checkpoints.vgg16 import find_vgg16, load_vgg16
-from latentlayers.editing.directions import METHODS, parse_direction, prior_samples, scaled_pca, scaled_sefa
+from latentlayers.editing.directions import METHODS, parse_direction, scaled_pca, scaled_sefa
 from latentlayers.engine.calibrations import CalibrationFile, forget_other_models
 from latentlayers.engine.device import release_cached
 from latentlayers.errors import CorruptCheckpoint, NotFound, Unavailable
 from latentlayers.generators import Generator
+from latentlayers.generators.prior import prior_samples
 from latentlayers.inversion.features import FeatureNetwork, PixelPyramid, VGG16Features, load_features
 from latentlayers.library.conversions import STILL_S
 from latentlayers.library.model_entry import CALIBRATION
@@ -82,7 +83,7 @@ class LoadedModel:
 
     @cached_property
     def _sefa(self) -> Tensor:
-        return scaled_sefa(self.generator, self._samples, self._most_computed)
+        return scaled_sefa((weight for _, weight in self.generator.style_weights()), self._samples, self._most_computed)
 
 
 class ModelCache:

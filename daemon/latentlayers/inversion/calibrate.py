@@ -17,10 +17,10 @@ from dataclasses import dataclass, replace
 from weakref import WeakKeyDictionary
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from latentlayers.generators import Generator
+from latentlayers.generators.prior import draw
 from latentlayers.inversion.domain import HELD_OUT, Domain, coarse_map
 from latentlayers.inversion.features import FeatureNetwork
 
@@ -97,16 +97,6 @@ def coordinates(generator: Generator, features: FeatureNetwork, tick: Callable[[
         found = _measure_coordinates(generator, features, tick)
         remember(generator, features, replace(known(generator, features), coordinates=found))
     return found
-
-
-def draw(generator: Generator, count: int, rng: torch.Generator) -> tuple[Tensor, Tensor | None]:
-    """z [count, z_dim] and, for a conditional model, one-hot labels [count, c_dim], on the generator's device."""
-    device = generator.w_avg.device
-    z = torch.randn(count, generator.z_dim, generator=rng).to(device)
-    if not generator.c_dim:
-        return z, None
-    chosen = torch.randint(generator.c_dim, [count], generator=rng)
-    return z, F.one_hot(chosen, generator.c_dim).float().to(device)
 
 
 def _batches(count: int, side: int) -> list[int]:

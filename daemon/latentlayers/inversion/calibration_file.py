@@ -13,17 +13,23 @@ from torch import Tensor
 
 from latentlayers.inversion.calibrate import Calibration, Coordinates, Scales
 from latentlayers.inversion.domain import Domain
+from latentlayers.inversion.features import FeatureNetwork
 
 FORMAT = "calibration-1"  # another one whenever `inversion.calibrate` measures otherwise
 _SPREAD, _GAINS, _PERCEPTUAL, _REFERENCE = "spread", "gains", "perceptual", "domain.reference"
 _MEAN, _COMPONENTS, _ROWS, _SHARED = "domain.mean", "domain.components", "coordinates.rows", "coordinates.shared"
 
 
+def subject(digest: str, features: FeatureNetwork) -> str:
+    """What a calibration is about: the generator whose file has this sha256, seen through `features`."""
+    return f"{digest}-{features.name}"
+
+
 def encode_calibration(calibration: Calibration, about: str, *, half: bool = False) -> bytes:
     """A file for `read_calibration`.
 
     Args:
-        about: what it was measured on.
+        about: what it was measured on, see `subject`.
         half: keep tensors in float16: coordinates to search in, and components to compare with, need no more.
     """
     numbers: dict[str, float | tuple[float, ...]] = {}

@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 
 from latentlayers.generators import Generator
-from latentlayers.inversion.calibrate import Coordinates, draw
+from latentlayers.generators.prior import draw
+from latentlayers.inversion.calibrate import Coordinates
 from latentlayers.inversion.objective import Objective
 from latentlayers.inversion.presets import EmbedSettings
 

@@ -31,7 +31,7 @@ from latentlayers.training.perception_report import as_json, load_networks, tabl
 from latentlayers.training.report import Yardstick, report
 from latentlayers.training.settings import TrainSettings
 from latentlayers.training.shared import RunPlan
-from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, seed_state
+from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, run_or_seed, seed_state
 from latentlayers.training.strips import save_strips
 from latentlayers.training.widen import fit_entry, widened_state
 
@@ -46,12 +46,6 @@ Out = Annotated[Path, typer.Option(help="Folder to write to.")]
 def _say(line: str) -> None:
     typer.echo(line)
     sys.stdout.flush()
-
-
-def _open(folder: Path, device: str = "cpu") -> TrainState:
-    """A run's state, or a seed."""
-    opener = load_state if (folder / STATE_FILE).exists() else seed_state
-    return opener(folder, torch.device(device))
 
 
 def _open_small(folder: Path, data: Path, metadata: Path | None, balance: float, target: torch.device) -> TrainState:
@@ -197,7 +191,7 @@ def export_command(
     provenance: Annotated[str, typer.Option(help="One sentence: from what, and how.")] = "",
 ) -> None:
     """Write generator.safetensors, features.safetensors and manifest.json."""
-    state = _open(run)
+    state = run_or_seed(run, torch.device("cpu"))
     about = provenance or f"Trained with latentlayers.training; {state.counters.images / 1000:.0f} thousand pictures."
     export_model(state, out, name=name, licence=licence, provenance=about)
     sources = {path.name: digest(path) for path in (data, metadata) if path is not None}

@@ -17,7 +17,7 @@ from latentlayers.inversion.features import TrunkFeatures, load_features
 from latentlayers.training.data import Sampler
 from latentlayers.training.export import FEATURES_FILE, GENERATOR_FILE, trunk_of
 from latentlayers.training.grids import draw_samples
-from latentlayers.training.state import STATE_FILE, TrainState, load_state, new_state, seed_state
+from latentlayers.training.state import TrainState, new_state, run_or_seed
 
 HEAD_RATE = 0.002
 HEAD_PICTURES = 512
@@ -38,8 +38,7 @@ def networks_of(folder: Path) -> tuple[Generator, DiscriminatorTrunk, float]:
     if is_model(folder):
         generator, trunk = opened_model(folder)
         return generator, trunk, 0.0
-    opener = load_state if (folder / STATE_FILE).exists() else seed_state
-    state = opener(folder, torch.device("cpu"))
+    state = run_or_seed(folder, torch.device("cpu"))
     return state.average, trunk_of(state), round(state.counters.images / 1000, 1)
 
 

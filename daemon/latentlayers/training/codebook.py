@@ -19,7 +19,7 @@ from torch import Tensor
 
 from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.generators.stylegan2 import StyleGAN2
-from latentlayers.training.grids import to_signed
+from latentlayers.training.grids import sample_ws, to_signed
 
 PIXEL_WEIGHT = 10.0  # of the mean squared error, beside features' errors that are shares of 1
 PRIOR_WEIGHT = 0.01
@@ -154,8 +154,7 @@ def prior_slope(codes: Tensor, centre: Tensor, deviation: float) -> Tensor:
 @torch.no_grad()
 def w_deviation(generator: StyleGAN2, count: int = 2048) -> float:
     """RMS distance of a sample's w from `w_avg` in one coordinate."""
-    z = torch.randn(count, generator.z_dim, generator=torch.Generator().manual_seed(5)).to(generator.w_avg.device)
-    return float((generator.map(z)[:, 0] - generator.w_avg).square().mean().sqrt())
+    return float((sample_ws(generator, count, seed=5)[:, 0] - generator.w_avg).square().mean().sqrt())
 
 
 @torch.no_grad()
@@ -165,11 +164,9 @@ def first_codes(generator: StyleGAN2, images: Tensor) -> Tensor:
     A ridge regression from 16 px thumbnails to w, learnt on the generator's own samples: about pose, tone and light.
     """
     device = generator.w_avg.device
-    random = torch.Generator().manual_seed(13)
     thumbnails, latents = [], []
     side = min(2 * REGRESSION_SIDE, generator.resolution)
-    for _ in range(REGRESSION_SAMPLES // 64):
-        ws = generator.map(torch.randn(64, generator.z_dim, generator=random).to(device))
+    for ws in torch.split(sample_ws(generator, REGRESSION_SAMPLES, seed=13), 64):
         drawn = generator.synthesize(ws, resolution=side).clamp(-1, 1)
         thumbnails.append(F.adaptive_avg_pool2d(drawn, REGRESSION_SIDE).flatten(1))
         latents.append(ws[:, 0])

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from latentlayers.generators.base import Generator
 from latentlayers.training.attributes import Panel
+from latentlayers.training.grids import pictures, sample_ws
 
 TRUNCATION = 0.85
 SAMPLES = 2000
@@ -76,9 +77,8 @@ class Drawn:
 @torch.no_grad()
 def draw(generator: Generator, panel: Panel, count: int = SAMPLES, seed: int = 5) -> Drawn:
     """`count` samples at `TRUNCATION`, the same ones every time for one seed."""
-    random = torch.Generator().manual_seed(seed)
-    ws = generator.map(torch.randn(count, generator.z_dim, generator=random), truncation=TRUNCATION)
-    images = torch.cat([generator.synthesize(part).clamp(-1, 1).half() for part in torch.split(ws, 32)])
+    ws = sample_ws(generator, count, seed, TRUNCATION)
+    images = pictures(generator, ws, torch.float16)
     return Drawn(ws[:, 0], images, panel.score_all(images))
 
 

@@ -17,7 +17,7 @@ from latentlayers.checkpoints.native import save_generator, write_model_file
 from latentlayers.generators.discriminator import DiscriminatorTrunk, ResidualBlock
 from latentlayers.inversion import calibrate
 from latentlayers.inversion.calibrate import Calibration
-from latentlayers.inversion.calibration_file import encode_calibration
+from latentlayers.inversion.calibration_file import encode_calibration, subject
 from latentlayers.inversion.features import load_features, save_features
 from latentlayers.training.grids import draw_samples
 from latentlayers.training.state import TrainState
@@ -78,7 +78,7 @@ def _save_calibration(folder: Path) -> None:
     """What embedding measures first on the files as they are now, so that nobody has to wait for it."""
     generator, features = load_generator(folder / GENERATOR_FILE), load_features(folder / FEATURES_FILE)
     calibration = Calibration(calibrate.scales(generator, features), calibrate.coordinates(generator, features))
-    about = f"{digest(folder / GENERATOR_FILE)}-{features.name}"
+    about = subject(digest(folder / GENERATOR_FILE), features)
     write_model_file(folder / CALIBRATION_FILE, encode_calibration(calibration, about, half=True))
 
 

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from latentlayers.generators.base import Generator
+from latentlayers.generators.prior import draw
 
 GRID_SEED = 7
 
@@ -49,9 +50,7 @@ def sample_grid(
     scale: int = 2,
 ) -> Image.Image:
     """The same `count` latents each time, so that sheets of one run can be compared."""
-    random = torch.Generator().manual_seed(GRID_SEED)
-    z = torch.randn(count, generator.z_dim, generator=random).to(generator.w_avg.device)
-    ws = generator.map(z, truncation=truncation)
+    ws = sample_ws(generator, count, GRID_SEED, truncation)
     return tile(
         torch.cat([generator.synthesize(part, resolution=side) for part in torch.split(ws, 16)]), columns, scale
     )
@@ -60,16 +59,24 @@ def sample_grid(
 @torch.no_grad()
 def draw_samples(generator: Generator, count: int, seed: int = 11) -> Tensor:
     """[count, 3, R, R] in [-1, 1], untruncated: the same ones every time for one `seed`."""
-    random = torch.Generator().manual_seed(seed)
-    ws = generator.map(torch.randn(count, generator.z_dim, generator=random).to(generator.w_avg.device))
-    return torch.cat([generator.synthesize(part).clamp(-1, 1) for part in torch.split(ws, 32)])
+    return pictures(generator, sample_ws(generator, count, seed))
+
+
+def sample_ws(generator: Generator, count: int, seed: int, truncation: float = 1.0) -> Tensor:
+    """[count, num_ws, w_dim], the same ones every time for one `seed`."""
+    z, _ = draw(generator, count, torch.Generator().manual_seed(seed))
+    return generator.map(z, truncation=truncation)
+
+
+def pictures(generator: Generator, ws: Tensor, dtype: torch.dtype = torch.float32) -> Tensor:
+    """ws [N, num_ws, w_dim] -> [N, 3, R, R] of `dtype` in [-1, 1], batch by batch."""
+    return torch.cat([generator.synthesize(part).clamp(-1, 1).to(dtype) for part in torch.split(ws, 32)])
 
 
 @torch.no_grad()
 def measure_w_avg(generator: Generator, count: int = 20_000) -> Tensor:
     """[w_dim]: the mean of w over the prior, from `count` fixed samples."""
-    random = torch.Generator().manual_seed(GRID_SEED)
-    z = torch.randn(count, generator.z_dim, generator=random).to(generator.w_avg.device)
+    z, _ = draw(generator, count, torch.Generator().manual_seed(GRID_SEED))
     total = torch.zeros_like(generator.w_avg)
     for part in torch.split(z, 2048):
         total += generator.map(part)[:, 0].sum(dim=0)

@@ -12,6 +12,8 @@ from latentlayers.generators.base import Generator
 from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.training.attributes import Panel
 from latentlayers.training.directions import TRUNCATION
+from latentlayers.training.grids import pictures, sample_ws
+from latentlayers.training.smoothness import perceptual_distance
 
 SAMPLES = 256
 BATCH = 32
@@ -33,23 +35,16 @@ class Leakage:
         self, generator: Generator, trunk: DiscriminatorTrunk, panel: Panel, count: int = SAMPLES, seed: int = 1
     ) -> None:
         self._generator, self._trunk, self._panel = generator, trunk, panel
-        random = torch.Generator().manual_seed(seed)
-        self._ws = generator.map(torch.randn(count, generator.z_dim, generator=random), truncation=TRUNCATION)
-        self._images = self._draw(self._ws)
+        self._ws = sample_ws(generator, count, seed, TRUNCATION)
+        self._images = pictures(generator, self._ws)
         self._scores = panel.score_all(self._images, "witness")
         self._deviation = self._scores.std(dim=0)
         self._apart = float(self._distance(self._images.roll(1, dims=0)).mean())
 
-    def _draw(self, ws: Tensor) -> Tensor:
-        return torch.cat([self._generator.synthesize(part).clamp(-1, 1) for part in torch.split(ws, BATCH)])
-
     def _distance(self, images: Tensor) -> Tensor:
-        """[N] mean over the trunk's taps of the features' mean squared difference to the samples."""
-        distances = []
-        for one, other in zip(torch.split(self._images, BATCH), torch.split(images, BATCH), strict=True):
-            taps = zip(self._trunk.features(one), self._trunk.features(other), strict=True)
-            distances.append(torch.stack([(a - b).square().mean(dim=(1, 2, 3)) for a, b in taps]).mean(dim=0))
-        return torch.cat(distances)
+        """[N] to the samples."""
+        parts = zip(torch.split(self._images, BATCH), torch.split(images, BATCH), strict=True)
+        return torch.cat([perceptual_distance(self._trunk, one, other) for one, other in parts])
 
     @torch.no_grad()
     def measure(self, direction: Tensor) -> dict[str, dict[str, float]]:
@@ -60,7 +55,7 @@ class Leakage:
         """
         table = {}
         for name, strength in STRENGTHS.items():
-            images = self._draw(self._ws + strength * direction)
+            images = pictures(self._generator, self._ws + strength * direction)
             change = (self._panel.score_all(images, "witness") - self._scores) / self._deviation
             table[name] = {
                 attribute: round(float(value), 2)

@@ -18,7 +18,7 @@ from latentlayers.inversion.features import TrunkFeatures
 from latentlayers.inversion.presets import FAST
 from latentlayers.training.attributes import Panel, diversity
 from latentlayers.training.data import Portraits
-from latentlayers.training.grids import draw_samples, sample_grid, save_png, tile, to_signed
+from latentlayers.training.grids import draw_samples, pictures, sample_grid, save_png, tile, to_signed
 from latentlayers.training.manifold import overlap
 from latentlayers.training.smoothness import far_morph, path_length
 
@@ -58,7 +58,7 @@ def resized(images: Tensor, side: int) -> Tensor:
     """[N, 3, R, R] -> [N, 3, side, side]: mean over areas, or bicubic if it enlarges."""
     if images.shape[-1] < side:
         return F.interpolate(images, size=(side, side), mode="bicubic", antialias=True).clamp(-1, 1)
-    return F.interpolate(images, size=(side, side), mode="area")
+    return shrink(images, side)
 
 
 class Yardstick:
@@ -75,22 +75,27 @@ class Yardstick:
 
     def __init__(self, trunks: Mapping[str, DiscriminatorTrunk], shown: Tensor, train: Tensor, dev: Tensor) -> None:
         self._trunks = trunks
-        self._deviations = {
-            name: pooled_features(trunk, resized(shown, trunk.config.resolution)).std(dim=0).clamp_min(1e-6)
-            for name, trunk in trunks.items()
-        }
         pixels = shrink(shown, 32).flatten(1)
         self._mean = pixels.mean(dim=0)
         torch.manual_seed(0)  # pca_lowrank draws its start
         count = min(PIXEL_COMPONENTS, len(pixels) - 1)
         self._components = torch.pca_lowrank(pixels - self._mean, q=count, center=False)[2]
-        self._known = {name: self._coordinates(x) for name, x in (("shown", shown), ("train", train), ("dev", dev))}
+        seen = self._seen(shown)
+        self._deviations = {name: rows.std(dim=0).clamp_min(1e-6) for name, rows in seen.items()}
+        self._deviations["pixels_32"] = torch.ones(count)
+        self._known = {"shown": self._scaled(seen), "train": self._coordinates(train), "dev": self._coordinates(dev)}
 
-    def _coordinates(self, images: Tensor) -> dict[str, Tensor]:
+    def _seen(self, images: Tensor) -> dict[str, Tensor]:
         spaces = {"pixels_32": (shrink(images, 32).flatten(1) - self._mean) @ self._components}
         for name, trunk in self._trunks.items():
-            spaces[name] = pooled_features(trunk, resized(images, trunk.config.resolution)) / self._deviations[name]
+            spaces[name] = pooled_features(trunk, resized(images, trunk.config.resolution))
         return spaces
+
+    def _scaled(self, seen: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        return {name: rows / self._deviations[name] for name, rows in seen.items()}
+
+    def _coordinates(self, images: Tensor) -> dict[str, Tensor]:
+        return self._scaled(self._seen(images))
 
     def distances(self, images: Tensor) -> dict[str, dict[str, Any]]:
         """Per space: Frechet distances to what training showed and to dev, precision and recall for train.
@@ -172,7 +177,7 @@ def reconstruction(
     features = TrunkFeatures(trunk)
     codes = torch.stack([embed(generator, target, None, FAST, features).ws for target in targets])
     with torch.no_grad():
-        drawn = torch.cat([generator.synthesize(part) for part in torch.split(codes, 16)]).clamp(-1, 1)
+        drawn = pictures(generator, codes)
     pairs = _pairs_sheet(targets[:SHEET_PAIRS], drawn[:SHEET_PAIRS], 8)
     save_png(tile(pairs, columns=8), folder / "reconstruction.png")
     figures: dict[str, Any] = {"count": len(chosen), "preset": FAST.name}
@@ -223,12 +228,15 @@ def report(
     drawn = draw_samples(generator, samples)
     morph, evenness = far_morph(generator, trunk)
     save_png(morph, folder / "morph.png")
-    shown = () if panel is None else (("samples", drawn), ("unseen", to_signed(dev.images)))
-    return {
+    unseen = to_signed(dev.images)
+    figures = {
         "likeness_to_data": yardstick.distances(drawn),
-        "diversity": {name: diversity(panel, resized(x, train.images.shape[-1])) for name, x in shown if panel},
-        "copying": copying(drawn, to_signed(train.images), to_signed(dev.images), folder),
+        "copying": copying(drawn, to_signed(train.images), unseen, folder),
         "path_length": path_length(generator, trunk),
         "morph_evenness": evenness,
         "reconstruction": reconstruction(generator, trunk, dev, reconstructions, folder),
     }
+    if panel is not None:
+        samples_seen = resized(drawn, train.images.shape[-1])
+        figures["diversity"] = {"samples": diversity(panel, samples_seen), "unseen": diversity(panel, unseen)}
+    return figures

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
+from PIL import Image
 from torch import Tensor
 
 from latentlayers.generators.base import Generator
 from latentlayers.generators.discriminator import DiscriminatorTrunk
-from latentlayers.training.grids import tile
+from latentlayers.training.grids import sample_ws, tile
 
 EPSILON = 1e-2
 BATCH = 16
 FAR_CANDIDATES = 64
-
-
-def _random_ws(generator: Generator, count: int, seed: int, truncation: float = 1.0) -> Tensor:
-    random = torch.Generator().manual_seed(seed)
-    z = torch.randn(count, generator.z_dim, generator=random).to(generator.w_avg.device)
-    return generator.map(z, truncation=truncation)
 
 
 def perceptual_distance(trunk: DiscriminatorTrunk, one: Tensor, other: Tensor) -> Tensor:
@@ -35,7 +28,7 @@ def path_length(generator: Generator, trunk: DiscriminatorTrunk, count: int = 25
     `d(G(w(t)), G(w(t + eps))) / eps^2` for `w(t)` on the line between two samples' w and t uniform in [0, 1], with
     `perceptual_distance` as d and eps 0.01. The mean counts jumps; `p95_over_median` tells whether there are any.
     """
-    starts, ends = _random_ws(generator, 2 * count, seed).chunk(2)
+    starts, ends = sample_ws(generator, 2 * count, seed).chunk(2)
     random = torch.Generator().manual_seed(seed + 1)
     t = torch.rand(count, 1, 1, generator=random).to(starts.device)
     lengths = []
@@ -54,13 +47,13 @@ def path_length(generator: Generator, trunk: DiscriminatorTrunk, count: int = 25
 @torch.no_grad()
 def far_morph(
     generator: Generator, trunk: DiscriminatorTrunk, pairs: int = 4, frames: int = 9, seed: int = 23
-) -> tuple[Any, list[float]]:
+) -> tuple[Image.Image, list[float]]:
     """A sheet of morphs between samples that are far from each other, one pair a row, and each row's evenness.
 
     Of 64 random pairs at truncation 0.8 the ones of largest perceptual distance are taken. Evenness is the largest step
     of a row divided by its mean step, in `perceptual_distance`'s root: 1 is perfectly even.
     """
-    starts, ends = _random_ws(generator, 2 * FAR_CANDIDATES, seed, truncation=0.8).chunk(2)
+    starts, ends = sample_ws(generator, 2 * FAR_CANDIDATES, seed, truncation=0.8).chunk(2)
     distances = torch.cat(
         [
             perceptual_distance(trunk, generator.synthesize(a), generator.synthesize(b))

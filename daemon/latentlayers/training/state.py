@@ -151,6 +151,11 @@ def read_header(path: Path) -> dict[str, Any]:
         return dict(file.metadata() or {})
 
 
+def run_or_seed(folder: Path, device: torch.device) -> TrainState:
+    """The state of a run's folder, or of a seed's; raises as `load_state` and `seed_state` do."""
+    return (load_state if (folder / STATE_FILE).exists() else seed_state)(folder, device)
+
+
 def seed_state(folder: Path, device: torch.device) -> TrainState:
     """Start from a published pair: G_ema*.safetensors, D*.safetensors and config.json, without optimiser state.
 

@@ -9,10 +9,11 @@ import torch
 from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
-from latentlayers.editing.directions import prior_samples, scaled_pca, scaled_sefa
+from latentlayers.editing.directions import scaled_pca, scaled_sefa
 from latentlayers.generators.base import Generator
+from latentlayers.generators.prior import prior_samples
 from latentlayers.training.directions import TRUNCATION
-from latentlayers.training.grids import save_png, tile
+from latentlayers.training.grids import sample_ws, save_png, tile
 
 STRENGTHS = (-1.5, -1.0, -0.5, 0.0, 0.5, 1.0, 1.5)
 PEOPLE = 4
@@ -26,15 +27,15 @@ def unlabelled(generator: Generator, count: int = UNLABELLED) -> dict[str, Tenso
     """[w_dim] each: "pca-1", …, then "sefa-1", …, as the daemon computes them."""
     with torch.no_grad():
         samples = prior_samples(generator)
-        found = {"pca": scaled_pca(samples, count), "sefa": scaled_sefa(generator, samples, count)}
+        weights = [weight for _, weight in generator.style_weights()]
+        found = {"pca": scaled_pca(samples, count), "sefa": scaled_sefa(weights, samples, count)}
     return {f"{method}-{i + 1}": row for method, rows in found.items() for i, row in enumerate(rows)}
 
 
 @torch.no_grad()
 def strip(generator: Generator, direction: Tensor, scale: int = 1) -> Image.Image:
     """A row per person, always the same `PEOPLE`, a column per strength of `STRENGTHS`."""
-    random = torch.Generator().manual_seed(SEED)
-    ws = generator.map(torch.randn(PEOPLE, generator.z_dim, generator=random), truncation=TRUNCATION)
+    ws = sample_ws(generator, PEOPLE, SEED, TRUNCATION)
     steps = torch.tensor(STRENGTHS)[:, None, None] * direction
     return tile(torch.cat([generator.synthesize(code + steps) for code in ws]), len(STRENGTHS), scale)
 

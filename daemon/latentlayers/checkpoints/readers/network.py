@@ -137,8 +137,20 @@ def noise_maps(names: Iterable[str], most: int) -> dict[str, Tensor]:
 
 
 def tables_in(value: Mapping[Any, Any]) -> list[Mapping[Any, Any]]:
-    """The table itself and those directly in it, each once, though a file may name one a hundred thousand times."""
-    return list({id(table): table for table in (value, *value.values()) if isinstance(table, dict)}.values())
+    """The table itself and those directly in it, each once."""
+    return [table for _, table in named_tables(value)]
+
+
+def named_tables(value: Mapping[Any, Any]) -> list[tuple[str, Mapping[Any, Any]]]:
+    """The table itself, under the name "", and those directly in it.
+
+    Each comes once, under its first name, though a file may name one a hundred thousand times.
+    """
+    found: dict[int, tuple[str, Mapping[Any, Any]]] = {id(value): ("", value)}
+    for name, table in value.items():
+        if isinstance(table, dict):
+            found.setdefault(id(table), (str(name), table))
+    return list(found.values())
 
 
 def named_tensors(root: Any, parts: Callable[[Any], Iterable[tuple[Any, Any]]]) -> dict[str, Lazy]:

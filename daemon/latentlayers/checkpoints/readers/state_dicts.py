@@ -20,7 +20,15 @@ from latentlayers.checkpoints.pickles.inert import Lazy
 from latentlayers.checkpoints.pickles.limits import Budget
 from latentlayers.checkpoints.readers import nvidia_names
 from latentlayers.checkpoints.readers.layouts import LAYOUTS, Layout
-from latentlayers.checkpoints.readers.network import DRAWN, Arrays, Later, Network, check_square, noise_maps
+from latentlayers.checkpoints.readers.network import (
+    DRAWN,
+    Arrays,
+    Later,
+    Network,
+    check_square,
+    named_tables,
+    noise_maps,
+)
 from latentlayers.checkpoints.refusals import corrupt, unsupported
 from latentlayers.generators import StyleGAN2Config
 
@@ -45,7 +53,7 @@ def read(value: Any, budget: Budget, settings: Mapping[str, Any] | None = None) 
     value = value["models"] if isinstance(value.get("models"), dict) else value  # GenForce's snapshots
     found = [
         (place, prefix, table, layout)
-        for place, table in _tables(value)
+        for place, table in named_tables(value)
         for layout in (None, *LAYOUTS)
         for prefix in _prefixes(table, nvidia_names.MARKS if layout is None else (layout.const,))
     ]
@@ -57,16 +65,6 @@ def read(value: Any, budget: Budget, settings: Mapping[str, Any] | None = None) 
         return nvidia_names.read(weights, budget, settings or {}, note)
     mean = next((t[layout.w_avg] for t in (weights, table, value) if layout.w_avg in t), None)
     return _read_layout(layout, weights, mean, budget, note)
-
-
-def _tables(value: Mapping[Any, Any]) -> Iterator[tuple[str, Mapping[Any, Any]]]:
-    """(place, table): what the file's value holds by name, and under the name "" the value itself."""
-    yield "", value
-    seen = {id(value)}  # a file may name one table a hundred thousand times
-    for place, table in value.items():
-        if isinstance(table, dict) and id(table) not in seen:
-            seen.add(id(table))
-            yield str(place), table
 
 
 def _prefixes(table: Mapping[Any, Any], marks: tuple[str, ...]) -> Iterator[str]:
