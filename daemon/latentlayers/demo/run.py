@@ -18,7 +18,7 @@ from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 
 MORPH_FRAMES = 7
-EXPRESSION_STRENGTHS = (-1.0, -0.5, 0.0, 0.25, 0.5)
+EXPRESSION_STRENGTHS = (-0.5, -0.25, 0.0, 0.25, 0.5)
 STYLE_ROWS = "fine"
 DIRECTION_STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 DIRECTIONS = ("smile", "age", "turn", "pca-1")
