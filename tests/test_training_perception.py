@@ -10,30 +10,27 @@ import torch
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from latentlayers.inversion.features import PixelPyramid, TrunkFeatures
-from latentlayers.training import perception
+from latentlayers.training import comparisons
 from latentlayers.training.__main__ import app
-from latentlayers.training.distortions import DISTORTIONS, Distortion, heat
-from latentlayers.training.export import export_model, trunk_of
-from latentlayers.training.perception import (
+from latentlayers.training.comparisons import (
     BACKGROUND,
     EYES,
-    NoFeatures,
+    SOLVABLE,
+    Comparison,
     at_equal_mse,
     damage,
     ellipses,
     faded,
-    farther,
     ghost,
-    joined,
-    judge,
     mse,
     nearest_others,
-    objective_metric,
-    order,
     person,
     relit,
     rivals,
 )
+from latentlayers.training.distortions import DISTORTIONS, Distortion, heat
+from latentlayers.training.export import export_model, trunk_of
+from latentlayers.training.perception import Distances, NoFeatures, farther, joined, judge, objective_metric, order
 from torch import Tensor
 from training_samples import small_state, write_data
 from typer.testing import CliRunner
@@ -42,7 +39,6 @@ pytestmark = pytest.mark.usefixtures("seeded")
 
 SIDE = 32
 BY_NAME = {distortion.name: distortion for distortion in DISTORTIONS}
-SOLVABLE = [distortion for distortion in DISTORTIONS if distortion.most is not None]
 MSE = objective_metric(NoFeatures(), ())
 
 
@@ -52,6 +48,10 @@ def portraits(count: int, seed: int = 0, side: int = SIDE) -> Tensor:
     noise = torch.randn(count, 3, side, side, generator=rng)
     coarse = heat(noise, torch.full([count], 3.0))
     return (2.0 * coarse + 0.1 * noise).clamp(-0.7, 0.7)
+
+
+def answers_to(distances: Distances, comparison: Comparison) -> Tensor:
+    return farther(distances(comparison.far), distances(comparison.near))[comparison.asked]
 
 
 def constant(pictures: Tensor) -> Tensor:
@@ -99,7 +99,7 @@ def test_an_error_that_a_distortion_can_reach_is_reached(distortion: Distortion,
     wanted = mse(distortion(images, distortion.most * share), images)
     found, reached = at_equal_mse(distortion, images, wanted)
     assert reached.all()
-    torch.testing.assert_close(mse(found, images), wanted, rtol=perception.TIE, atol=0)
+    torch.testing.assert_close(mse(found, images), wanted, rtol=comparisons.TIE, atol=0)
 
 
 def test_an_error_out_of_reach_is_said_to_be() -> None:
@@ -140,8 +140,8 @@ def test_a_random_metric_gets_what_chance_gives() -> None:
     found = dict(order(random, images, BY_NAME["contrast"]))
     assert float(found["pairs"].mean()) == pytest.approx(0.5, abs=0.05)
     assert float(found["whole"].mean()) == pytest.approx(1 / 120, abs=0.02)
-    for *_, answers in person(random, images, images.flip(0), [BY_NAME["cast"]]):
-        assert float(answers.mean()) == pytest.approx(0.5, abs=0.1)
+    for comparison in person(images, images.flip(0), [BY_NAME["cast"]]):
+        assert float(answers_to(random, comparison).mean()) == pytest.approx(0.5, abs=0.1)
 
 
 def test_a_plateau_at_0_shows_in_the_growth() -> None:
@@ -161,12 +161,11 @@ def test_one_who_knows_the_person_answers_all_and_pixel_error_ties(distortion: D
         return (nearest < 1e-9).float()[:, None]
 
     asked = 0
-    for *_, answers in person(knows, images, others, [distortion]):
-        assert (answers == 1).all()
-        asked += len(answers)
+    for comparison in person(images, others, [distortion]):
+        assert (answers_to(knows, comparison) == 1).all()
+        assert (answers_to(MSE.against(images), comparison) == 0.5).all()
+        asked += int(comparison.asked.sum())
     assert asked
-    for *_, answers in person(MSE.against(images), images, others, [distortion]):
-        assert (answers == 0.5).all()
 
 
 def test_rivals_have_the_portrait_s_tones_and_the_face_is_swapped_in_the_middle_only() -> None:
@@ -192,23 +191,22 @@ def test_the_nearest_others_are_of_the_same_group_and_not_oneself() -> None:
 
 def test_one_who_looks_at_the_eyes_answers_all_about_them_and_pixel_error_ties() -> None:
     images, others = portraits(5), portraits(5, seed=1)
-    eyes = ellipses(SIDE, EYES, (perception.SPOT, perception.SPOT))
+    eyes = ellipses(SIDE, EYES, (comparisons.SPOT, comparisons.SPOT))
 
     def looks(pictures: Tensor) -> Tensor:
         return ((pictures - images).square() * eyes).mean((1, 2, 3))[:, None]
 
-    for _, answers in damage(looks, images, others, EYES):
-        assert len(answers)
-        assert (answers == 1).all()
-    for _, answers in damage(MSE.against(images), images, others, EYES):
-        assert (answers == 0.5).all()
-    answers = ghost(MSE.against(images), images, others)
-    assert len(answers)
-    assert (answers == 0.5).all()
+    for comparison in damage(images, others, "eyes", EYES):
+        assert comparison.asked.any()
+        assert (answers_to(looks, comparison) == 1).all()
+        assert (answers_to(MSE.against(images), comparison) == 0.5).all()
+    blended = ghost(images, others)
+    assert blended.asked.any()
+    assert (answers_to(MSE.against(images), blended) == 0.5).all()
 
 
 def test_damage_in_the_face_and_in_the_background_covers_the_same_area() -> None:
-    masks = [ellipses(64, places, (perception.SPOT, perception.SPOT)) for places in (EYES, BACKGROUND)]
+    masks = [ellipses(64, places, (comparisons.SPOT, comparisons.SPOT)) for places in (EYES, BACKGROUND)]
     assert float(masks[0].sum()) == pytest.approx(float(masks[1].sum()), rel=0.03)
     assert float((masks[0] * masks[1]).max()) == 0
 

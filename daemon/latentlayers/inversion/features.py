@@ -26,6 +26,7 @@ VGG_SIDE = 256
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 PYRAMID_SCALES = (1, 2, 4, 8)
+TRUNK_TAPS = 4
 
 
 class FeatureNetwork(nn.Module, ABC):
@@ -54,7 +55,7 @@ class TrunkFeatures(FeatureNetwork):
         self.trunk, self.name = trunk.requires_grad_(False).eval(), name
 
     def forward(self, picture: Tensor) -> list[Tensor]:
-        return self.trunk.features(_resized(picture, self.trunk.config.resolution))[:4]
+        return self.trunk.features(_resized(picture, self.trunk.config.resolution))[:TRUNK_TAPS]
 
 
 class VGG16Features(FeatureNetwork):

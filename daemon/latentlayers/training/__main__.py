@@ -184,16 +184,22 @@ def default_sizes(resolution: int, width: int) -> tuple[StyleGAN2Config, Discrim
 def export_command(
     run: Run,
     out: Out,
-    data: Annotated[Path | None, typer.Option(help="What it was trained on, for its sha256 in the manifest.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="What it was trained on: to learn from which channels matter.")
+    ] = None,
     metadata: Annotated[Path | None, typer.Option(help="Ditto.")] = None,
     name: Annotated[str, typer.Option(help="The model's name.")] = "portraits-128",
     licence: Annotated[str, typer.Option(help="SPDX identifier of the weights' licence.")] = "Apache-2.0",
     provenance: Annotated[str, typer.Option(help="One sentence: from what, and how.")] = "",
 ) -> None:
-    """Write generator.safetensors, features.safetensors and manifest.json."""
+    """Write generator.safetensors, features.safetensors, calibration.safetensors and manifest.json.
+
+    Without --data, the perceptual network is the discriminator's trunk as it is, and the manifest names no data.
+    """
     state = run_or_seed(run, torch.device("cpu"))
     about = provenance or f"Trained with latentlayers.training; {state.counters.images / 1000:.0f} thousand pictures."
-    export_model(state, out, name=name, licence=licence, provenance=about)
+    portraits = None if data is None else _load_clean(data, metadata, state.average.resolution)
+    export_model(state, out, name=name, licence=licence, provenance=about, portraits=portraits, show=_say)
     sources = {path.name: digest(path) for path in (data, metadata) if path is not None}
     write_manifest(out, {"kimg": round(state.counters.images / 1000, 1), "trained_on_sha256": sources})
     for path in sorted(out.glob("*.safetensors")):

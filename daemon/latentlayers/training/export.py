@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +14,14 @@ from torch import Tensor
 from latentlayers.checkpoints import load_generator
 from latentlayers.checkpoints.header import ModelHeader, digest
 from latentlayers.checkpoints.native import save_generator, write_model_file
-from latentlayers.generators.discriminator import DiscriminatorTrunk, ResidualBlock
+from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.inversion import calibrate
 from latentlayers.inversion.calibrate import Calibration
 from latentlayers.inversion.calibration_file import encode_calibration, subject
 from latentlayers.inversion.features import load_features, save_features
-from latentlayers.training.grids import draw_samples
+from latentlayers.training.channels import fold_channels, learn_channels, scale_tap, tap_neighbours
+from latentlayers.training.data import Portraits
+from latentlayers.training.grids import draw_samples, to_signed
 from latentlayers.training.state import TrainState
 
 GENERATOR_FILE = "generator.safetensors"
@@ -27,6 +29,7 @@ FEATURES_FILE = "features.safetensors"
 DIRECTIONS_FILE = "directions.safetensors"
 CALIBRATION_FILE = "calibration.safetensors"
 CALIBRATION_SAMPLES = 128
+COMPARED_PORTRAITS = 250
 
 
 @torch.no_grad()
@@ -41,21 +44,26 @@ def trunk_of(state: TrainState) -> DiscriminatorTrunk:
     trunk = DiscriminatorTrunk(state.discriminator.config)
     trunk.load_trunk({name: value.detach().cpu() for name, value in state.discriminator.state_dict().items()})
     samples = draw_samples(state.average, CALIBRATION_SAMPLES)
-    blocks: list[ResidualBlock] = [getattr(trunk, f"b{side}") for side in trunk.sides]
-    makers = [[trunk.stem], *([block.conv1, block.skip] for block in blocks)]
-    takers = [*([block.conv0, block.skip] for block in blocks), []]
-    for tap, (made_by, taken_by) in enumerate(zip(makers, takers, strict=True)):
+    for tap, (made_by, taken_by) in enumerate(tap_neighbours(trunk)):
         rms = trunk.features(samples)[tap].square().mean().sqrt()
-        for conv in made_by:
-            for parameter in conv.parameters():
-                parameter.div_(rms)
-        for conv in taken_by:
-            conv.weight.mul_(rms)
+        scale_tap(made_by, taken_by, 1 / rms)
     return trunk.requires_grad_(False).eval()
 
 
-def export_model(state: TrainState, folder: Path, *, name: str, licence: str, provenance: str) -> None:
+def export_model(
+    state: TrainState,
+    folder: Path,
+    *,
+    name: str,
+    licence: str,
+    provenance: str,
+    portraits: Portraits | None = None,
+    show: Callable[[str], None] = lambda line: None,
+) -> None:
     """Write the averaged generator, the trunk and the calibration of both, in float16, for `ModelStore` to find.
+
+    Args:
+        portraits: of the generator's side, to learn from which of the trunk's channels matter; None leaves them.
 
     Raises:
         Exhausted, PreconditionFailed: the disk is full or the folder cannot be written to.
@@ -70,7 +78,12 @@ def export_model(state: TrainState, folder: Path, *, name: str, licence: str, pr
         domain="portraits",
     )
     save_generator(folder / GENERATOR_FILE, state.average, header, half=True)
-    save_features(folder / FEATURES_FILE, trunk_of(state))
+    trunk = trunk_of(state)
+    if portraits is not None:
+        chosen = torch.linspace(0, len(portraits) - 1, min(COMPARED_PORTRAITS, len(portraits))).round().long()
+        colour = torch.from_numpy(portraits.is_colour)[chosen]
+        fold_channels(trunk, learn_channels(trunk, to_signed(portraits.images[chosen]), colour, show))
+    save_features(folder / FEATURES_FILE, trunk)
     _save_calibration(folder)
 
 

@@ -1,0 +1,138 @@
+"""Which channels of a trunk tell what people see, learnt from comparisons that need nobody's judgement.
+
+A discriminator's channels are made for telling pictures from drawings. Summed up as they are, differences of their
+activations find a portrait in another light less like it than another person's portrait of the same squared error. As
+LPIPS does (Zhang et al., CVPR 2018, its "lin" variant), every channel gets a weight of at least 0,
+
+    d(a, b) = sum_j 1 / (C_j H_j W_j) sum_c w_jc ||F_jc(a) - F_jc(b)||^2,
+
+learnt by logistic regression on log(d(far) / d(near)) of `comparisons`, where LPIPS has people's votes. Activations
+are positively homogeneous, so that the weights go into the kernels: nothing that reads the network knows of them.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from latentlayers.generators.discriminator import Conv, DiscriminatorTrunk, ResidualBlock
+from latentlayers.inversion.features import TRUNK_TAPS
+from latentlayers.training.comparisons import measured, nearest_others
+
+STEPS, RATE = 400, 0.05
+SHARPNESS = 3.0  # logits per unit of log(d(far) / d(near))
+LEAST = 0.03  # of the mean weight: kernels must not vanish, and no channel be blind
+BATCH = 25
+
+
+@torch.no_grad()
+def learn_channels(
+    trunk: DiscriminatorTrunk,
+    images: Tensor,
+    groups: Tensor,
+    show: Callable[[str], None] = lambda line: None,
+) -> list[Tensor]:
+    """Weights [C_j] of the channels of the first `TRUNK_TAPS` taps, from portraits [N, 3, R, R] in [-1, 1].
+
+    They leave each tap's variance over the portraits as it is: how much a tap counts is not learnt, as the daemon
+    balances taps itself.
+
+    Args:
+        groups: [N] only pictures of the same group (colour, mono) are compared with each other.
+    """
+    variance = torch.cat([tap.var(dim=0).mean(dim=(1, 2)) for tap in _taps(trunk, images)])
+    others = images[nearest_others(images, groups, 1)[:, 0]]
+    fars, nears, kinds = [], [], []
+    for chosen in torch.split(torch.arange(len(images)), BATCH):
+        part = images[chosen]
+        goals = _taps(trunk, part)
+
+        def differences(pictures: Tensor, goals: list[Tensor] = goals) -> Tensor:
+            taps = zip(_taps(trunk, pictures), goals, strict=True)
+            return torch.cat([(tap - goal).square().mean(dim=(2, 3)) for tap, goal in taps], dim=1)
+
+        for comparison, far, near in measured(differences, part, others[chosen]):
+            fars.append(far)
+            nears.append(near)
+            kinds += [(comparison.subject, comparison.kind)] * len(far)
+        show(f"compared {int(chosen[-1]) + 1} of {len(images)} portraits")
+    counts = Counter(kinds)
+    # Every kind of comparison counts as much, however many portraits it could be made of.
+    shares = torch.tensor([1 / (counts[kind] * len(counts)) for kind in kinds])
+    widths = [trunk.config.channels[side] for side in (*trunk.sides, 4)][:TRUNK_TAPS]
+    return fitted(torch.cat(fars), torch.cat(nears), shares, variance, widths, show)
+
+
+def fitted(
+    far: Tensor,
+    near: Tensor,
+    shares: Tensor,
+    variance: Tensor,
+    widths: Sequence[int],
+    show: Callable[[str], None] = lambda line: None,
+) -> list[Tensor]:
+    """The weights that make `far` farther than `near`.
+
+    Args:
+        far, near: [n, C] mean squared differences by channel, C the sum of `widths`.
+        shares: [n], how much each counts; summing to 1.
+        variance: [C] of each channel. The weights of a tap keep the sum of its channels'.
+    """
+    tap = torch.repeat_interleave(torch.arange(len(widths)), torch.tensor(widths))
+    totals = torch.zeros(len(widths)).index_add(0, tap, variance)
+
+    def weights(raw: Tensor) -> Tensor:
+        weight = F.softplus(raw)
+        weight = weight * (totals / torch.zeros(len(widths)).index_add(0, tap, weight * variance))[tap]
+        return LEAST + (1 - LEAST) * weight
+
+    raw = torch.zeros(len(variance), requires_grad=True)
+    optimiser = torch.optim.Adam([raw], lr=RATE)
+    with torch.enable_grad():
+        for step in range(STEPS):
+            # Per tap relative to its size, as the daemon will weigh it.
+            scaled = weights(raw) / totals[tap]
+            margin = (far @ scaled).clamp_min(1e-12).log() - (near @ scaled).clamp_min(1e-12).log()
+            loss = (F.softplus(-SHARPNESS * margin) * shares).sum()
+            optimiser.zero_grad()
+            torch.autograd.backward(loss)
+            optimiser.step()
+            if step in (0, STEPS - 1):
+                right = float(((margin > 0) * shares).sum())
+                show(f"{right:.1%} of the comparisons are right {'as it is' if step == 0 else 'with learnt weights'}")
+    return list(weights(raw.detach()).split(list(widths)))
+
+
+@torch.no_grad()
+def fold_channels(trunk: DiscriminatorTrunk, weights: Sequence[Tensor]) -> None:
+    """Scale the channels of the first taps by the roots of `weights`, in place; later taps stay what they are."""
+    for (made_by, taken_by), weight in zip(tap_neighbours(trunk), weights, strict=False):
+        scale_tap(made_by, taken_by, weight.sqrt())
+
+
+def tap_neighbours(trunk: DiscriminatorTrunk) -> list[tuple[list[Conv], list[Conv]]]:
+    """For every tap, the layers whose sum it is and those that read it."""
+    blocks: list[ResidualBlock] = [getattr(trunk, f"b{side}") for side in trunk.sides]
+    makers = [[trunk.stem], *([block.conv1, block.skip] for block in blocks)]
+    takers = [*([block.conv0, block.skip] for block in blocks), []]
+    return list(zip(makers, takers, strict=True))
+
+
+@torch.no_grad()
+def scale_tap(made_by: Sequence[Conv], taken_by: Sequence[Conv], factor: Tensor) -> None:
+    """Multiply a tap by `factor` [C] or a number, without changing what later layers compute."""
+    factor = factor.expand(made_by[0].weight.shape[0])
+    for conv in made_by:
+        conv.weight.mul_(factor[:, None, None, None])
+        if conv.bias is not None:
+            conv.bias.mul_(factor)
+    for conv in taken_by:
+        conv.weight.div_(factor[:, None, None])
+
+
+def _taps(trunk: DiscriminatorTrunk, pictures: Tensor) -> list[Tensor]:
+    return trunk.features(pictures)[:TRUNK_TAPS]
