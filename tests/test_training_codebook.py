@@ -81,22 +81,27 @@ def test_first_codes_are_nearer_to_their_pictures_than_the_mean_is() -> None:
     assert (found - images).square().mean() < 0.8 * (mean - images).square().mean()
 
 
-def test_a_step_with_codes_gives_them_gradients_and_tells_the_error() -> None:
-    state = small_state()
-    ws = state.average.w_avg.repeat(2, state.average.num_ws, 1).requires_grad_(True)
-    stats = accumulate_gradients(
-        state.generator,
-        state.discriminator,
-        torch.rand(4, 3, SIDE, SIDE) * 2 - 1,
-        QUICK,
-        augment_probability=0.0,
-        penalise=False,
-        dtype=torch.float32,
-        codes=Codes(ws, torch.zeros(2, 3, SIDE, SIDE), state.average.w_avg, w_deviation(state.average)),
-    )
-    assert ws.grad is not None
-    assert ws.grad.abs().amax(dim=(1, 2)).min() > 0
-    assert stats.error is not None
+def test_a_step_with_codes_gives_them_gradients_and_tells_their_error_and_pull() -> None:
+    state, pulls = small_state(), []
+    reals = torch.rand(4, 3, SIDE, SIDE) * 2 - 1
+    for weight in (1.0, 10.0):
+        ws = state.average.w_avg.repeat(2, state.average.num_ws, 1).requires_grad_(True)
+        torch.manual_seed(0)
+        stats = accumulate_gradients(
+            state.generator,
+            state.discriminator,
+            reals,
+            replace(QUICK, reconstruct_weight=weight),
+            augment_probability=0.0,
+            penalise=False,
+            dtype=torch.float32,
+            codes=Codes(ws, torch.zeros(2, 3, SIDE, SIDE), state.average.w_avg, w_deviation(state.average)),
+        )
+        assert ws.grad is not None
+        assert ws.grad.abs().amax(dim=(1, 2)).min() > 0
+        assert stats.error is not None
+        pulls.append(stats.pull)
+    assert pulls[1] == pytest.approx(10 * pulls[0], rel=1e-3)
 
 
 def test_a_run_that_reconstructs_comes_closer_to_its_pictures_and_keeps_their_codes(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ PANELS = (
     ("sign of its logits on real pictures, augmentation", ("real_sign", "augment")),
     ("R1: mean squared slope", ("r1_penalty",)),
     ("reconstructions: mean squared error", ("error",)),
+    ("reconstructions' pull on the generator, over the discriminator's", ("pull",)),
     ("pictures per second", ("images_per_second",)),
 )
 INCHES = (8.0, 2.0)  # of one panel

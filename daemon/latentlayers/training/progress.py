@@ -46,6 +46,7 @@ class ProgressLog:
             "augment": round(counters.augment, 4),
             "r1_penalty": _mean([s.penalty for s in self._stats if s.penalty is not None]),
             "error": _mean([s.error for s in self._stats if s.error is not None]),
+            "pull": _mean([s.pull for s in self._stats if s.pull is not None]),
             "rate": round(rate, 6),
             "seconds_left": round(seconds_left),
         }
@@ -54,6 +55,6 @@ class ProgressLog:
         self._show(
             "{time} {kimg} kimg {side} px {images_per_second} img/s  D fake {fake_logit} real {real_logit} "
             "sign {real_sign}  augment {augment}  R1 {r1_penalty}  error {error}  "
-            "rate {rate}  {seconds_left} s left".format(**line)
+            "pull {pull}  rate {rate}  {seconds_left} s left".format(**line)
         )
         self._stats, self._since, self._images = [], time.monotonic(), 0

@@ -31,7 +31,8 @@ class TrainSettings:
         ada_max: its upper bound; from about 0.8 on augmentations leak into the samples (Karras et al. 2020).
         balance: 0 draws pictures uniformly, 1 draws every group (colour x sex) equally often, 0.5 is half-way.
         reconstruct: share of each batch whose fakes are reconstructions of its pictures (`codebook`); 0: none.
-        reconstruct_weight: of their error, beside the adversarial loss.
+        reconstruct_weight: of their error, beside the adversarial loss. Adam divides by the sum of both: where the
+            log's `pull` is far above 1, samples stop getting better.
         window, visits: how many pictures have their turn at a time, and how often each is visited.
         grow_kimg: thousands of pictures after which the side doubles; (60, 260) trains 16, 32, then 64 px.
         seed: of every random choice. A resumed run does not repeat an uninterrupted one bit by bit.

@@ -17,14 +17,21 @@ from latentlayers.training.settings import TrainSettings
 
 @dataclass(frozen=True)
 class StepStats:
-    """What one step saw: mean logits, the mean sign of the real ones, the R1 penalty and the
-    reconstructions' squared error, where they were computed."""
+    """What one step saw.
+
+    Attributes:
+        fake_logit, real_logit, real_sign: mean logits, and the mean sign of the real pictures' ones.
+        penalty: R1's, where it was computed.
+        error: mean squared error of the reconstructions.
+        pull: how strongly their error moves the generator, as a multiple of how strongly the discriminator does.
+    """
 
     fake_logit: float
     real_logit: float
     real_sign: float
     penalty: float | None
     error: float | None = None
+    pull: float | None = None
 
 
 def mixed_latents(generator: StyleGAN2, count: int, probability: float, device: torch.device) -> Tensor:
@@ -79,14 +86,17 @@ def accumulate_gradients(
     flip = -torch.exp(-fake_logits.detach().clamp(-8, 8))
     slope = seen.grad * flip[:, :, None, None]
     error: float | None = None
+    pull: float | None = None
     if codes is not None:
         closer, error = reconstruction_slope(fakes[-known:], shrunk(codes.wanted, side), discriminator, dtype)
-        slope[-known:] += closer * (settings.reconstruct_weight / settings.batch)
+        closer *= settings.reconstruct_weight / settings.batch
+        pull = float(closer.norm() / slope[-known:].norm().clamp_min(1e-12))
+        slope[-known:] += closer
     torch.autograd.backward(fakes, slope)
     if codes is not None:
         assert codes.ws.grad is not None
-        pull = prior_slope(codes.ws.detach(), codes.centre, codes.deviation)
-        codes.ws.grad += pull * (settings.reconstruct_weight / settings.batch)
+        homeward = prior_slope(codes.ws.detach(), codes.centre, codes.deviation)
+        codes.ws.grad += homeward * (settings.reconstruct_weight / settings.batch)
 
     shown = augment(reals, augment_probability).requires_grad_(penalise)
     real_logits: Tensor = discriminator(shown, dtype)
@@ -105,4 +115,5 @@ def accumulate_gradients(
         real_sign=float(real_logits.detach().sign().mean()),
         penalty=penalty,
         error=error,
+        pull=pull,
     )
