@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,18 @@ def test_a_run_grows_to_the_full_side(tmp_path: Path) -> None:
     run(state, tmp_path, 0.024, config=TrainSettings(batch=4, warmup_steps=1, grow_kimg=(0.012,)))
     assert state.counters.images == 28
     assert flatten_parameters(state.generator).isfinite().all()
+
+
+def test_a_silenced_run_leaves_every_pixel_to_w(tmp_path: Path) -> None:
+    state = small_state()
+    for parameter in (p for name, p in state.generator.named_parameters() if name.endswith("noise_strength")):
+        torch.nn.init.constant_(parameter, 0.5)
+    ws = state.generator.map(torch.randn(2, 8)).detach()
+    assert not torch.equal(state.generator.synthesize(ws, noise="random"), state.generator.synthesize(ws, noise="none"))
+    state.silence()
+    run(state, tmp_path, 0.02, config=replace(QUICK, noise=False))
+    for generator in (state.generator, state.average):
+        assert torch.equal(generator.synthesize(ws, noise="random"), generator.synthesize(ws, noise="none"))
 
 
 def test_a_batch_that_the_processes_cannot_share_is_refused(tmp_path: Path) -> None:

@@ -99,6 +99,7 @@ def train_command(
     reconstruct: Annotated[float, typer.Option(help="Share of the fakes that are to be training pictures.")] = 0.0,
     reconstruct_weight: float = TrainSettings.reconstruct_weight,
     window: int = TrainSettings.window,
+    noise: Annotated[bool, typer.Option(help="--no-noise silences the noise maps, for good.")] = TrainSettings.noise,
     visits: float = TrainSettings.visits,
     grow: Annotated[str, typer.Option(help="Thousands of pictures after which the side doubles, e.g. 60,260.")] = "",
     seed: int = TrainSettings.seed,
@@ -116,6 +117,7 @@ def train_command(
         reconstruct_weight=reconstruct_weight,
         window=window,
         visits=visits,
+        noise=noise,
         grow_kimg=tuple(float(part) for part in grow.split(",") if part),
         seed=seed,
     )
@@ -144,6 +146,8 @@ def train_command(
             state = widened_state(small, config, replace(judge, head_features=kept_judge.head_features), seed)
         else:
             state = new_state(config, judge, seed, target)
+    if not noise:
+        state.silence()
     portraits = _load_clean(data, metadata, state.generator.resolution)
     weights = sampling_weights(portraits, balance)
     if small is not None:

@@ -52,10 +52,10 @@ class Recipe:
 RECIPES: Mapping[str, Recipe] = {
     "smile": Recipe(2.0, "upper face"),
     "age": Recipe(2.0, "background"),
-    "gender-estimate": Recipe(2.5, "background"),
+    "gender-estimate": Recipe(1.75, "background"),
     "turn": Recipe(1.5),
     "colour": Recipe(1.5, "grey", steps=100, rate=0.03, keep=5.0),
-    "light": Recipe(1.5),
+    "light": Recipe(2.0),
 }
 
 

@@ -23,6 +23,8 @@ class TrainSettings:
             smaller sides it shrinks with the number of pixels.
         r1_every: apply it every so many steps, that much stronger (lazy regularisation).
         style_mixing: probability that a sample takes its finer rows from a second w.
+        noise: False draws fakes without noise maps, so that w alone decides about every pixel: what the noise adds, an
+            embedding cannot take away.
         ema_kimg: half-life of the generator's moving average, in thousands of pictures.
         ema_rampup: the half-life is at most this share of the pictures shown since the start or the seed...
         ema_first_kimg: ...but never below this, so that single steps do not show.
@@ -49,6 +51,7 @@ class TrainSettings:
     r1_gamma: float = 0.1
     r1_every: int = 16
     style_mixing: float = 0.5
+    noise: bool = True
     ema_kimg: float = 5.0
     ema_rampup: float = 0.05
     ema_first_kimg: float = 1.0

@@ -60,6 +60,14 @@ class TrainState:
     counters: Counters
     codes: Tensor | None = None
 
+    @torch.no_grad()
+    def silence(self) -> None:
+        """Set the strength of all noise to 0."""
+        for generator in (self.generator, self.average):
+            for name, parameter in generator.named_parameters():
+                if name.endswith("noise_strength"):
+                    parameter.zero_()
+
 
 def _trainable(module: M, device: torch.device) -> M:
     return module.to(device).requires_grad_(True)

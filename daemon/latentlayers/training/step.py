@@ -78,7 +78,7 @@ def accumulate_gradients(
     ws = mixed_latents(generator, count - known, settings.style_mixing, reals.device)
     if codes is not None:
         ws = torch.cat([ws, codes.ws])
-    fakes = generator.synthesize(ws, noise="random", resolution=side, dtype=dtype)
+    fakes = generator.synthesize(ws, noise="random" if settings.noise else "none", resolution=side, dtype=dtype)
     seen = fakes.detach().requires_grad_(True)
     fake_logits: Tensor = discriminator(augment(seen, augment_probability), dtype, own_gradient=True)
     torch.autograd.backward(F.softplus(fake_logits).sum() / settings.batch)
