@@ -80,7 +80,7 @@ def test_a_report_holds_its_figures_and_sheets(tmp_path: Path) -> None:
         state.average, trunk_of(state), yardstick, portraits, portraits, tmp_path, samples=40, reconstructions=2
     )
     assert figures["likeness_to_data"].keys() == {"pixels_32", "own trunk"}
-    assert figures["reconstruction"]["count"] == 2
+    assert figures["reconstruction"]["count"] == sum(figures["reconstruction"]["verdicts"].values()) == 2
     assert figures["copying"]["32px"]["unseen"]["median"] == pytest.approx(0, abs=0.5)
     assert json.loads(json.dumps(figures)) == figures
     for name in ("samples-0.7.png", "samples-1.0.png", "nearest.png", "reconstruction.png", "morph.png"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from latentlayers.generators.base import Generator
 from latentlayers.generators.discriminator import DiscriminatorTrunk
-from latentlayers.inversion import embed
+from latentlayers.inversion import Verdict, calibrate, embed
 from latentlayers.inversion.features import TrunkFeatures
 from latentlayers.inversion.presets import FAST
 from latentlayers.training.attributes import Panel, diversity
@@ -166,7 +167,7 @@ def reconstruction(
 ) -> dict[str, Any]:
     """PSNR of evenly chosen portraits, half in colour and half mono, embedded as painters do, with the preset "fast".
 
-    Measured at `COMPARED_SIDES`, whatever the generator's side, so that models of two sizes can be compared;
+    PSNR is measured at `COMPARED_SIDES`, whatever the generator's side, so that models of two sizes can be compared;
     reconstruction.png pairs portraits and pictures, and shows real people.
     """
     colour = torch.from_numpy(dev.is_colour)
@@ -175,12 +176,21 @@ def reconstruction(
     images = to_signed(dev.images[chosen])
     targets = resized(images, generator.resolution)
     features = TrunkFeatures(trunk)
-    codes = torch.stack([embed(generator, target, None, FAST, features).ws for target in targets])
+    found = [embed(generator, target, None, FAST, features) for target in targets]
     with torch.no_grad():
-        drawn = pictures(generator, codes)
+        drawn = pictures(generator, torch.stack([result.ws for result in found]))
     pairs = _pairs_sheet(targets[:SHEET_PAIRS], drawn[:SHEET_PAIRS], 8)
     save_png(tile(pairs, columns=8), folder / "reconstruction.png")
-    figures: dict[str, Any] = {"count": len(chosen), "preset": FAST.name}
+    scales = calibrate.scales(generator, features)
+    unlikeness = [round(result.perceptual / scales.perceptual, 4) for result in found]
+    distance = [round(result.distance_from_mean / scales.spread, 2) for result in found]
+    figures: dict[str, Any] = {
+        "count": len(chosen),
+        "preset": FAST.name,
+        "verdicts": {verdict.value: sum(result.verdict is verdict for result in found) for verdict in Verdict},
+        "unlikeness": {"median": statistics.median(unlikeness), "most": max(unlikeness)},
+        "distance": {"median": statistics.median(distance), "most": max(distance)},
+    }
     for side in COMPARED_SIDES:
         decibels = psnr(resized(drawn, side), resized(images, side))
         figures[f"psnr_{side}px"] = {
