@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from latentlayers.checkpoints import load_generator
+from latentlayers.generators import StyleGAN2
 from latentlayers.inversion.features import load_features
 from latentlayers.training.data import Portraits
 from latentlayers.training.export import FEATURES_FILE, GENERATOR_FILE, export_model, trunk_of
@@ -19,11 +20,16 @@ from training_samples import SIDE, random_images, small_state
 pytestmark = pytest.mark.usefixtures("seeded")
 
 
-def test_an_exported_model_draws_what_the_run_s_average_draws(tmp_path: Path) -> None:
+@pytest.mark.parametrize("strength", [0.0, 0.3])
+def test_an_exported_model_draws_what_the_run_s_average_draws(tmp_path: Path, strength: float) -> None:
     state = small_state()
+    for parameter in (p for name, p in state.average.named_parameters() if name.endswith("noise_strength")):
+        torch.nn.init.constant_(parameter, strength)
     state.average.w_avg.copy_(measure_w_avg(state.average, 500))
     export_model(state, tmp_path, name="tiny", licence="Apache-2.0", provenance="a test")
     loaded = load_generator(tmp_path / GENERATOR_FILE)
+    assert isinstance(loaded, StyleGAN2)
+    assert loaded.config.use_noise == bool(strength)  # noise that does nothing is not kept
     z = torch.randn(2, 8)
     ours = loaded.synthesize(loaded.map(z, truncation=0.7))
     theirs = state.average.synthesize(state.average.map(z, truncation=0.7))

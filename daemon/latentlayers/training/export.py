@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from latentlayers.checkpoints import load_generator
 from latentlayers.checkpoints.header import ModelHeader, digest
 from latentlayers.checkpoints.native import save_generator, write_model_file
 from latentlayers.generators.discriminator import DiscriminatorTrunk
+from latentlayers.generators.stylegan2 import StyleGAN2
 from latentlayers.inversion import calibrate
 from latentlayers.inversion.calibrate import Calibration
 from latentlayers.inversion.calibration_file import encode_calibration, subject
@@ -70,15 +72,16 @@ def export_model(
         Exhausted, PreconditionFailed: the disk is full or the folder cannot be written to.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    drawing = bare(state.average)
     header = ModelHeader(
         name=name,
-        family=state.average.family,
-        config=state.average.config.to_json(),
+        family=drawing.family,
+        config=drawing.config.to_json(),
         licence=licence,
         provenance=provenance,
         domain="portraits",
     )
-    save_generator(folder / GENERATOR_FILE, state.average, header, half=True)
+    save_generator(folder / GENERATOR_FILE, drawing, header, half=True)
     show(f"pictures differ from float32's by {_lost(state, folder / GENERATOR_FILE):.3f} of 255 on average")
     trunk = trunk_of(state)
     if portraits is not None:
@@ -87,6 +90,17 @@ def export_model(
         fold_channels(trunk, learn_channels(trunk, to_signed(portraits.images[chosen]), colour, show))
     save_features(folder / FEATURES_FILE, trunk)
     _save_calibration(folder)
+
+
+def bare(generator: StyleGAN2) -> StyleGAN2:
+    """The generator, without its noise maps if they do nothing."""
+    parameters = dict(generator.named_parameters())
+    if any(bool(value) for name, value in parameters.items() if name.endswith("noise_strength")):
+        return generator
+    drawing = StyleGAN2(replace(generator.config, use_noise=False))
+    wanted = drawing.state_dict().keys()
+    drawing.load_state_dict({name: value for name, value in generator.state_dict().items() if name in wanted})
+    return drawing.requires_grad_(False)
 
 
 @torch.no_grad()
