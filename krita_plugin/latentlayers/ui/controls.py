@@ -235,6 +235,13 @@ class Dot(QtWidgets.QWidget):  # type: ignore[misc]
         painter.end()
 
 
+class EditButton(QtWidgets.QPushButton):  # type: ignore[misc]
+    """Starts an edit; a double click, as painters are used to, starts one and not two."""
+
+    def mouseDoubleClickEvent(self, event: Any) -> None:
+        event.accept()
+
+
 class Trouble(QtWidgets.QFrame):  # type: ignore[misc]
     """An error as a plain sentence, what to do, and its code to copy; hidden while there is none."""
 

@@ -9,7 +9,7 @@ from ..state.studio import Studio
 from ..values import Refused
 from . import wording
 from .choices import PASTES, PRESETS, choice, select, show_models
-from .controls import THUMBNAIL, Dot, Trouble, prose
+from .controls import THUMBNAIL, Dot, EditButton, Trouble, prose
 from .history import History
 from .pages import PAGES, Page, raw_image
 from .preview import Preview
@@ -109,7 +109,7 @@ class Panel(QtWidgets.QWidget):  # type: ignore[misc]  # PyQt5 or PyQt6, which d
         self._show_idle()
 
     def _add_page(self, page: Page) -> QtWidgets.QPushButton:
-        button = QtWidgets.QPushButton(page.action)
+        button = EditButton(page.action)
         button.clicked.connect(lambda: self._apply(page))
         page.form.addRow(button)
         page.changed.connect(self._wish)

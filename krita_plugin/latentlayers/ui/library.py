@@ -11,6 +11,7 @@ from ..values import Refused
 from .controls import HintedList, Trouble
 
 ICON = 96
+DELETE, SURELY = "Delete", "Really delete it?"
 
 
 class LibraryDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6, which decides only in Krita
@@ -33,7 +34,7 @@ class LibraryDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6,
         self.trouble = Trouble()
         box = QtWidgets.QDialogButtonBox()
         self.insert_button = box.addButton("Insert as layer", QtWidgets.QDialogButtonBox.ButtonRole.ActionRole)
-        self.delete_button = box.addButton("Delete", QtWidgets.QDialogButtonBox.ButtonRole.DestructiveRole)
+        self.delete_button = box.addButton(DELETE, QtWidgets.QDialogButtonBox.ButtonRole.DestructiveRole)
         box.addButton(QtWidgets.QDialogButtonBox.StandardButton.Close)
         self.insert_button.clicked.connect(self.insert)
         self.delete_button.clicked.connect(self.delete)
@@ -63,9 +64,14 @@ class LibraryDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6,
             self.shelf.insert(self.chosen, document, layer.id)
 
     def delete(self) -> None:
-        """Removes the marked one from the library."""
-        if self.chosen is not None:
-            self.shelf.delete(self.chosen)
+        """Removes the marked one from the library, at the second press: there is no undo."""
+        if self.chosen is None:
+            return
+        if self.delete_button.text() == DELETE:
+            self.delete_button.setText(SURELY)
+            return
+        self.delete_button.setText(DELETE)
+        self.shelf.delete(self.chosen)
 
     def _show_error(self, error: Any) -> None:
         self.trouble.show_trouble(error.message, error.remedy, getattr(error, "reason", ""))
@@ -73,6 +79,7 @@ class LibraryDialog(QtWidgets.QDialog):  # type: ignore[misc]  # PyQt5 or PyQt6,
     def _show_buttons(self) -> None:
         for button in (self.insert_button, self.delete_button):
             button.setEnabled(bool(self.list.selectedItems()))
+        self.delete_button.setText(DELETE)
 
     def _show(self) -> None:
         self.list.hint = "The library is empty: every layer that is embedded will be listed here."

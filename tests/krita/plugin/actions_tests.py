@@ -175,6 +175,12 @@ def test_the_librarys_window_lists_inserts_and_deletes(
     daemon.last.serve()
     assert painter.names[0] == "Rosa"
     click(dialog.delete_button)
+    assert daemon.last.name != "DeleteEmbedding"  # there is no undo, so it asks
+    dialog.list.clearSelection()
+    dialog.list.setCurrentRow(0)
+    click(dialog.delete_button)
+    assert daemon.last.name != "DeleteEmbedding"
+    click(dialog.delete_button)
     assert daemon.last.name == "DeleteEmbedding"
     daemon.last.fail("LIBRARY_WRITE_FAILED", "The library cannot be written.", "Make room.")
     assert "cannot be written" in dialog.trouble.text.text()

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from conftest import Painter, QtCore, QtGui, QtWidgets, application, settle, until
 from fake_daemon import MODEL, FakeDaemon
-from hands import DEFERRED_DELETE, LEFT, NONE, QTest, apply, choose, click, picture_of, press, tab
+from hands import DEFERRED_DELETE, LEFT, NONE, QTest, apply, choose, click, double_click, picture_of, press, tab
 from latentlayers import host
 from latentlayers.qt import Qt
 from latentlayers.state.operations import Crossover, Direction, Embed, Expression, Morph
@@ -41,6 +41,17 @@ def test_the_docker_is_usable_at_300_pixels(
         for part in page.findChildren((QtWidgets.QComboBox, QtWidgets.QAbstractSpinBox, QtWidgets.QPushButton)):
             assert part.height() >= part.minimumSizeHint().height()
         picture_of(panel.window(), f"docker-{page.title}", screenshots)
+
+
+def test_a_double_click_starts_one_edit_and_two_clicks_start_two(
+    panel: Panel, studio: Studio, daemon: FakeDaemon, two_layers: tuple[str, str]
+) -> None:
+    tab(panel, "Embed")
+    button = panel.apply_buttons[panel.tabs.index]
+    double_click(button)
+    assert (studio.jobs.current is not None, studio.jobs.waiting) == (True, 0)
+    click(button)
+    assert studio.jobs.waiting == 1
 
 
 def test_hidden_and_idle_nothing_runs(panel: Panel, studio: Studio, daemon: FakeDaemon) -> None:
