@@ -104,7 +104,7 @@ def fitted(
             if step in (0, STEPS - 1):
                 right = float(((margin > 0) * shares).sum())
                 show(f"{right:.1%} of the comparisons are right {'as it is' if step == 0 else 'with learnt weights'}")
-    return list(weights(raw.detach()).split(list(widths)))
+    return list(torch.split(weights(raw.detach()), list(widths)))
 
 
 @torch.no_grad()
