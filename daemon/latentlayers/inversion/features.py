@@ -15,9 +15,10 @@ from pathlib import Path
 import torch
 import torch.nn.functional as F
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from latentlayers.atomic import write_atomic
 from latentlayers.errors import CorruptCheckpoint, NotFound, UnsupportedCheckpoint
 from latentlayers.generators.discriminator import DiscriminatorConfig, DiscriminatorTrunk
 
@@ -156,7 +157,8 @@ def save_features(path: str | Path, trunk: DiscriminatorTrunk, meta: Mapping[str
         name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in trunk.state_dict().items()
     }
     config = json.dumps(trunk.config.to_json())
-    save_file(tensors, path, {**(meta or {}), "format": TRUNK_FORMAT, "config": config})
+    data = save(tensors, {**(meta or {}), "format": TRUNK_FORMAT, "config": config})
+    write_atomic(Path(path), data, private=False)
 
 
 def _resized(picture: Tensor, side: int) -> Tensor:
