@@ -94,7 +94,7 @@ def test_the_shipped_model_is_drawn_as_in_the_paper(shipped: Path) -> None:
         "synthesis.b8.conv0",
     ]
     eighth = next(layer for layer in layers if layer.name == "synthesis.b8.conv0")
-    assert eighth == Layer("synthesis.b8.conv0", "conv up", (1,), 8, CHANNELS[4], CHANNELS[8], 3, 8, eighth.parameters)
+    assert eighth == Layer("synthesis.b8.conv0", "conv up", (1,), 8, CHANNELS[4], CHANNELS[8], 3, 0, eighth.parameters)
 
 
 def test_a_header_that_describes_nonsense_is_refused(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ import io
 import json
 import math
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -38,13 +39,13 @@ def export_rosinality(path: str | Path, generator: Generator) -> None:
     """Write `{g_ema, latent_avg}` as rosinality/stylegan2-pytorch's convert_weight.py does, in torch's zip container.
 
     `g_ema` is what `Generator(resolution, w_dim, mapping_layers).load_state_dict` takes with strict=True, given the
-    same widths.
+    same widths. A network without noise gets noise of strength 0.
 
     Raises:
         PreconditionFailed: EXPORT_UNSUPPORTED, it is not a StyleGAN2 that this layout can hold. MODEL_WRITE_FAILED.
         Exhausted: DISK_FULL.
     """
-    network = _stylegan2(generator, "Rosinality's")
+    network = _with_noise(_stylegan2(generator, "Rosinality's"))
     cfg = network.config
     hidden, kernel = cfg.layer_features or cfg.w_dim, fir_kernel(cfg.resample_filter)
     _require(
@@ -53,7 +54,6 @@ def export_rosinality(path: str | Path, generator: Generator) -> None:
             f"the architecture {cfg.architecture!r}": cfg.architecture == "skip",
             f"labels (c_dim {cfg.c_dim})": cfg.c_dim == 0,
             f"a clamp (conv_clamp {cfg.conv_clamp})": (cfg.conv_clamp or math.inf) >= SLACK_CLAMP,
-            "a network without noise": cfg.use_noise,
             f"a mapping network of {cfg.z_dim} to {hidden} to {cfg.w_dim}": cfg.z_dim == hidden == cfg.w_dim,
             f"lr_multiplier {cfg.lr_multiplier:g}": cfg.lr_multiplier == LR_MLP,
             f"the filter {list(cfg.resample_filter)}": torch.equal(kernel, fir_kernel(DEFAULT_TAPS)),
@@ -133,6 +133,17 @@ def _stylegan2(generator: Generator, layout: str) -> StyleGAN2:
         raise _refusal(layout, f"a network of the family {generator.family}")
     _require(layout, {"a network taken while it grew": generator.config.lod == 0})
     return generator
+
+
+def _with_noise(network: StyleGAN2) -> StyleGAN2:
+    """The network itself, or one that draws the same pictures, with noise of strength 0, if it has none."""
+    if network.config.use_noise:
+        return network
+    silent = StyleGAN2(replace(network.config, use_noise=True))
+    for buffer in (buffer for name, buffer in silent.named_buffers() if name.endswith("noise_const")):
+        buffer.zero_()
+    silent.load_state_dict(network.state_dict(), strict=False)  # strengths begin at 0
+    return silent
 
 
 def _require(layout: str, possible: Mapping[str, bool]) -> None:
