@@ -100,6 +100,9 @@ def from_exception(error: BaseException) -> CallError:
         )
     if isinstance(error, (StreamTerminatedError, ConnectionResetError, BrokenPipeError)):
         return lost()
+    # grpclib's connection deletes its transport when it is lost, also between two steps of a call that uses it.
+    if isinstance(error, AttributeError) and "'_transport'" in str(error):
+        return lost()
     if isinstance(error, (OSError, ProtocolError)):
         return _bare("UNAVAILABLE", getattr(error, "strerror", None) or str(error))
     return CallError(
