@@ -22,7 +22,7 @@ EXPRESSION_STRENGTHS = (-0.5, -0.25, 0.0, 0.25, 0.5)
 STYLE_ROWS = "fine"
 DIRECTION_STRENGTHS = (-1.0, -0.5, 0.0, 0.5, 1.0)
 DIRECTIONS = ("smile", "age", "turn", "pca-1")
-INVENTED_SEEDS = (11, 23)
+INVENTED_SEEDS = (28, 13)
 TILE = 144
 
 
