@@ -9,7 +9,6 @@ import io
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,7 @@ from latentlayers.checkpoints.readers.state_dicts import GAIN, LR_MLP
 from latentlayers.errors import PreconditionFailed
 from latentlayers.generators import Generator, StyleGAN2, StyleGAN2Config, StyleGAN3
 from latentlayers.generators.ops import fir_kernel
-from latentlayers.generators.widening import padded
+from latentlayers.generators.widening import padded, renoised
 
 STYLEGAN2_CLASS = "training.networks.Generator"
 # NVIDIA clamps at 256 to keep float16 from overflowing; no trained network comes near it, so it changes no picture.
@@ -45,7 +44,7 @@ def export_rosinality(path: str | Path, generator: Generator) -> None:
         PreconditionFailed: EXPORT_UNSUPPORTED, it is not a StyleGAN2 that this layout can hold. MODEL_WRITE_FAILED.
         Exhausted: DISK_FULL.
     """
-    network = _with_noise(_stylegan2(generator, "Rosinality's"))
+    network = renoised(_stylegan2(generator, "Rosinality's"), use_noise=True)
     cfg = network.config
     hidden, kernel = cfg.layer_features or cfg.w_dim, fir_kernel(cfg.resample_filter)
     _require(
@@ -133,17 +132,6 @@ def _stylegan2(generator: Generator, layout: str) -> StyleGAN2:
         raise _refusal(layout, f"a network of the family {generator.family}")
     _require(layout, {"a network taken while it grew": generator.config.lod == 0})
     return generator
-
-
-def _with_noise(network: StyleGAN2) -> StyleGAN2:
-    """The network itself, or one that draws the same pictures, with noise of strength 0, if it has none."""
-    if network.config.use_noise:
-        return network
-    silent = StyleGAN2(replace(network.config, use_noise=True))
-    for buffer in (buffer for name, buffer in silent.named_buffers() if name.endswith("noise_const")):
-        buffer.zero_()
-    silent.load_state_dict(network.state_dict(), strict=False)  # strengths begin at 0
-    return silent
 
 
 def _require(layout: str, possible: Mapping[str, bool]) -> None:

@@ -1,4 +1,4 @@
-"""The same network with more channels."""
+"""The same network with more channels, or with and without noise maps."""
 
 from __future__ import annotations
 
@@ -40,3 +40,17 @@ def padded(generator: StyleGAN2, channels: Mapping[int, int]) -> StyleGAN2:
         parameter.zero_()
     take_over(generator, wide)
     return wide
+
+
+def renoised(network: StyleGAN2, *, use_noise: bool) -> StyleGAN2:
+    """The network without its noise maps, or with ones of strength 0; itself if it has them, or has none, already."""
+    if network.config.use_noise == use_noise:
+        return network
+    made = StyleGAN2(replace(network.config, use_noise=use_noise))
+    for name, buffer in made.named_buffers():
+        if name.endswith("noise_const"):
+            buffer.zero_()
+    wanted = made.state_dict().keys()
+    state = {name: value for name, value in network.state_dict().items() if name in wanted}
+    made.load_state_dict(state, strict=False)  # new strengths begin at 0
+    return made.requires_grad_(False)

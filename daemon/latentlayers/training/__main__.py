@@ -307,11 +307,10 @@ def perception_command(
 ) -> None:
     """Ask perceptual networks, MSE and a pyramid of pixels what people find alike; print a table and write JSON."""
     metrics, side = load_networks(features or [], generator, vgg16)
-    portraits = load_portraits(data, metadata, resolution or side)
-    chosen = torch.linspace(0, len(portraits) - 1, min(count, len(portraits))).round().long()
+    portraits = load_portraits(data, metadata, resolution or side).spread(count)
     metric = joined(metrics)
-    colour = torch.from_numpy(portraits.is_colour)[chosen]
-    images = to_signed(portraits.images[chosen])
+    colour = torch.from_numpy(portraits.is_colour)
+    images = to_signed(portraits.images)
     document = as_json(judge(metric, images, colour, rivals_each=rivals, show=_say), metric.columns)
     out.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8")
     _say(table(document, [f"{metric.name}: {metric.columns[0]}" for metric in metrics]))

@@ -36,6 +36,11 @@ class Portraits:
     def __len__(self) -> int:
         return len(self.images)
 
+    def spread(self, count: int) -> Portraits:
+        """`count` of them, evenly chosen, or all if there are fewer."""
+        chosen = torch.linspace(0, len(self) - 1, min(count, len(self))).round().long()
+        return Portraits(self.images[chosen], [self.rows[i] for i in chosen.tolist()])
+
     def numbers(self, column: str) -> npt.NDArray[np.float64]:
         """[N] float64 of a numeric column; empty cells are NaN."""
         return np.array([float(row.get(column) or "nan") for row in self.rows])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +16,7 @@ from latentlayers.checkpoints.header import ModelHeader, digest
 from latentlayers.checkpoints.native import save_generator, write_model_file
 from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.generators.stylegan2 import StyleGAN2
+from latentlayers.generators.widening import renoised
 from latentlayers.inversion import calibrate
 from latentlayers.inversion.calibrate import Calibration
 from latentlayers.inversion.calibration_file import encode_calibration, subject
@@ -85,9 +85,8 @@ def export_model(
     show(f"pictures differ from float32's by {_lost(state, folder / GENERATOR_FILE):.3f} of 255 on average")
     trunk = trunk_of(state)
     if portraits is not None:
-        chosen = torch.linspace(0, len(portraits) - 1, min(COMPARED_PORTRAITS, len(portraits))).round().long()
-        colour = torch.from_numpy(portraits.is_colour)[chosen]
-        fold_channels(trunk, learn_channels(trunk, to_signed(portraits.images[chosen]), colour, show))
+        some = portraits.spread(COMPARED_PORTRAITS)
+        fold_channels(trunk, learn_channels(trunk, to_signed(some.images), torch.from_numpy(some.is_colour), show))
     save_features(folder / FEATURES_FILE, trunk)
     _save_calibration(folder)
 
@@ -97,10 +96,7 @@ def bare(generator: StyleGAN2) -> StyleGAN2:
     parameters = dict(generator.named_parameters())
     if any(bool(value) for name, value in parameters.items() if name.endswith("noise_strength")):
         return generator
-    drawing = StyleGAN2(replace(generator.config, use_noise=False))
-    wanted = drawing.state_dict().keys()
-    drawing.load_state_dict({name: value for name, value in generator.state_dict().items() if name in wanted})
-    return drawing.requires_grad_(False)
+    return renoised(generator, use_noise=False)
 
 
 @torch.no_grad()
