@@ -187,8 +187,8 @@ def test_resampling_follows_its_definition_for_any_filter(taps, side, seed):
     expected = upfirdn2d(x, f, up=2, padding=((n + 1) // 2, (n - 2) // 2), gain=4)
     torch.testing.assert_close(upsample2d(x, f), expected, rtol=1e-4, atol=1e-5)
 
-    weight = torch.randn(4, 3, 3, 3)
-    wide = torch.nn.functional.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    weight = torch.randn(3, 4, 3, 3)
+    wide = torch.nn.functional.conv_transpose2d(x, weight, stride=2)
     expected = upfirdn2d(wide, f, up=1, padding=((n + 1) // 2 - 1, (n - 2) // 2), gain=4)
     torch.testing.assert_close(conv2d_up(x, weight, f), expected, rtol=1e-4, atol=1e-4)
 

@@ -18,6 +18,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from latentlayers.generators.ops import LRELU_SLOPE, SQRT2, FullyConnected
+from latentlayers.generators.settled import Settling
 
 SQRT_HALF = math.sqrt(0.5)
 
@@ -57,7 +58,7 @@ class DiscriminatorConfig:
         return cls(**{**data, "channels": {int(side): int(width) for side, width in data["channels"].items()}})
 
 
-class Conv(nn.Module):
+class Conv(Settling):
     """Equalised "same" convolution, with bias and sqrt(2)-gained leaky ReLU if `activate`; `gain` scales the result."""
 
     def __init__(self, cin: int, cout: int, size: int, *, activate: bool = True, gain: float = 1.0) -> None:
@@ -68,9 +69,14 @@ class Conv(nn.Module):
         self.bias_gain = gain * (SQRT2 if activate else 1.0)
         self.weight_gain = self.bias_gain / math.sqrt(cin * size * size)
 
+    def derive(self) -> tuple[Tensor]:
+        """The kernel as it is convolved with."""
+        return (self.weight * self.weight_gain,)
+
     def forward(self, x: Tensor) -> Tensor:
+        (kernel,) = self.derived()
         bias = None if self.bias is None else (self.bias * self.bias_gain).to(x.dtype)
-        x = F.conv2d(x, (self.weight * self.weight_gain).to(x.dtype), bias, padding=self.padding)
+        x = F.conv2d(x, kernel.to(x.dtype), bias, padding=self.padding)
         return F.leaky_relu(x, LRELU_SLOPE) if self.activate else x
 
 

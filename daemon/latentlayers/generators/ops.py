@@ -41,11 +41,11 @@ def upsample2d(x: Tensor, f: Tensor) -> Tensor:
 def conv2d_up(x: Tensor, weight: Tensor, f: Tensor) -> Tensor:
     """3x3 convolution that doubles the side: transposed convolution, then the FIR filter with gain 4.
 
-    As `conv2d_resample(up=2, flip_weight=False)` of StyleGAN2-ADA.
+    As `conv2d_resample(up=2, flip_weight=False)` of StyleGAN2-ADA with `weight`, [cin, cout, 3, 3], transposed.
     """
     taps = f.shape[0]
     before, after = (taps + 1) // 2 - 1, (taps - 2) // 2
-    x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)
+    x = F.conv_transpose2d(x, weight, stride=2)
     kernel = _depthwise(f.flip(0, 1) * 4.0, x)
     if before == after:
         return F.conv2d(x, kernel, padding=before, groups=x.shape[1])

@@ -29,6 +29,7 @@ from latentlayers.generators.ops import (
     fir_kernel,
     upsample2d,
 )
+from latentlayers.generators.settled import Settling
 
 Architecture = Literal["skip", "resnet", "orig"]
 
@@ -88,7 +89,7 @@ class StyleGAN2Config:
         return cls(**fields)
 
 
-class SynthesisLayer(nn.Module):
+class SynthesisLayer(Settling):
     """Modulated 3x3 convolution (doubling the side if `up`), noise, bias, leaky ReLU."""
 
     noise_const: Tensor
@@ -109,11 +110,17 @@ class SynthesisLayer(nn.Module):
     def noise_map(self, maps: NoiseMaps) -> Tensor | None:
         return maps.take(self.noise_const) if self.use_noise else None
 
+    def derive(self) -> tuple[Tensor, Tensor]:
+        """The kernel, [cin, cout, 3, 3] if `up` and [cout, cin, 3, 3] otherwise, and its power, [cin, cout]."""
+        kernel = self.weight.transpose(0, 1) if self.up else self.weight
+        return kernel, self.weight.square().sum(dim=(2, 3)).t()
+
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         gain = gain * SQRT2
         style = self.affine(w)
-        demod = (style.square() @ self.weight.square().sum(dim=(2, 3)).t() + 1e-8).rsqrt()
-        weight = self.weight.to(x.dtype)
+        kernel, power = self.derived()
+        demod = (style.square() @ power + 1e-8).rsqrt()
+        weight = kernel.to(x.dtype)
         x = x * style.to(x.dtype)[:, :, None, None]
         x = conv2d_up(x, weight, self.resample_filter) if self.up else F.conv2d(x, weight, padding=1)
         # gain * lrelu(y) = lrelu(gain * y), so the gain rides on factors that are applied anyway.

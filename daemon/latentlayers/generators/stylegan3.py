@@ -20,6 +20,7 @@ from latentlayers.generators.base import Generator, Noise
 from latentlayers.generators.filtered import FilteredLReLU
 from latentlayers.generators.mapping import LabelMode
 from latentlayers.generators.ops import LRELU_SLOPE, SQRT2, FullyConnected
+from latentlayers.generators.settled import Settling
 
 DEMODULATION_EPS = 1e-8
 
@@ -187,7 +188,7 @@ class ModulatedLayer(nn.Module):
         return F.conv2d(x * gain.to(x.dtype)[:, :, None, None], kernel, padding=kernel.shape[2] - 1)
 
 
-class SynthesisLayer(ModulatedLayer):
+class SynthesisLayer(ModulatedLayer, Settling):
     """Modulated convolution with demodulation, bias, filtered leaky ReLU."""
 
     up_filter: Tensor
@@ -200,11 +201,15 @@ class SynthesisLayer(ModulatedLayer):
         self.register_buffer("down_filter", low_pass(spec.down_taps, spec.radial))
         self._planned: tuple[object, FilteredLReLU] | None = None
 
+    def derive(self) -> tuple[Tensor]:
+        """The kernel's power, [cout, cin]."""
+        return (self.weight.square().mean(dim=(2, 3)),)
+
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """[N, cin, side, side] -> [N, channels, size, size] of the same dtype."""
         styles = self.affine(w)
         styles = styles * styles.square().mean(dim=1, keepdim=True).rsqrt()
-        power = self.weight.square().mean(dim=(2, 3))  # [cout, cin]
+        (power,) = self.derived()
         tiny = power.mean(dim=1) * (DEMODULATION_EPS / self.fan_in)
         demod = (styles.square() @ power.t() / len(styles[0]) + tiny).rsqrt()
         x = self.convolve(x, styles)

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from latentlayers.errors import PreconditionFailed
 from latentlayers.generators import Generator
+from latentlayers.generators.settled import settled
 from latentlayers.inversion import calibrate, lbfgs
 from latentlayers.inversion.features import FeatureNetwork
 from latentlayers.inversion.objective import Objective
@@ -102,7 +103,8 @@ def embed_batch(
         raise ValueError(
             f"near must have shape [{count}, {generator.num_ws}, {generator.w_dim}], not {list(near.shape)}"
         )
-    return _Search(generator, targets, weights, settings, features, on_progress or (lambda _: None), near).run()
+    with settled(generator, features):
+        return _Search(generator, targets, weights, settings, features, on_progress or (lambda _: None), near).run()
 
 
 class _Search:
