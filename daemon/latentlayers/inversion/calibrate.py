@@ -5,8 +5,11 @@ optimiser of first order then crawls. Here the mean curvature of the objective i
 
     C_r = E[J_r^T u u^T J_r],   u random signs over all values compared, J_r their Jacobian by row r,
 
-one backward pass per sample, and embedding happens in coordinates `v` with `w_r = w_avg + v_r (C_r + mu)^(-1/2)`, in
-which the model's average picture curves alike in all directions. mu keeps directions that hardly show from running off.
+with the presets' weights and one backward pass per sample, and embedding happens in coordinates `v` with
+`w_r = w_avg + v_r (C_r + mu)^(-1/2)`, in which the model's average picture curves alike in all directions. mu keeps
+directions that hardly show from running off, and stands for those that the samples were too few to see: with more
+samples it is smaller, and embedding needs fewer steps. So a model that is exported brings coordinates from many, and
+one that somebody waits for makes do with few.
 """
 
 from __future__ import annotations
@@ -23,11 +26,14 @@ from latentlayers.generators import Generator
 from latentlayers.generators.prior import draw
 from latentlayers.inversion.domain import HELD_OUT, Domain, coarse_map
 from latentlayers.inversion.features import FeatureNetwork
+from latentlayers.inversion.presets import PIXEL_WEIGHT
 
 SCALE_SAMPLES = 128 + HELD_OUT
-CURVATURE_SAMPLES = 64
+CURVATURE_PIXELS = 1 << 22  # drawn to see the curvature, while somebody waits ...
+FEWEST_CURVATURE_SAMPLES, MOST_CURVATURE_SAMPLES = 64, 256  # ... in at least, and at most, so many samples
 JITTER = 0.4  # of the deviation of w, added to each row by itself: codes in w+, not only in W
-RIDGE = 0.01  # mu as a share of the mean trace of C_r
+RIDGE = 0.01  # mu as a share of the mean trace of C_r, from 64 samples
+RIDGE_DECAY = 1.4  # its power of the number of samples; found by trying, from 64 to 1024 of them
 SIDE = 256  # what happens above it hardly shows in the features, and costs most
 
 
@@ -90,11 +96,20 @@ def scales(generator: Generator, features: FeatureNetwork, tick: Callable[[], No
     return found
 
 
-def coordinates(generator: Generator, features: FeatureNetwork, tick: Callable[[], None] = lambda: None) -> Coordinates:
-    """As `scales`. On the generator's device, float32."""
+def coordinates(
+    generator: Generator,
+    features: FeatureNetwork,
+    tick: Callable[[], None] = lambda: None,
+    samples: int | None = None,
+) -> Coordinates:
+    """As `scales`. On the generator's device, float32.
+
+    Args:
+        samples: how many to measure on; None for as many as somebody will wait for. Nothing is measured twice.
+    """
     found = known(generator, features).coordinates
     if found is None or found.rows.device != generator.w_avg.device:
-        found = _measure_coordinates(generator, features, tick)
+        found = _measure_coordinates(generator, features, tick, samples or _bearable(_side(generator)))
         remember(generator, features, replace(known(generator, features), coordinates=found))
     return found
 
@@ -102,6 +117,10 @@ def coordinates(generator: Generator, features: FeatureNetwork, tick: Callable[[
 def _batches(count: int, side: int) -> list[int]:
     size = max(1, min(16, (1 << 18) // side**2))
     return [min(size, count - start) for start in range(0, count, size)]
+
+
+def _bearable(side: int) -> int:
+    return min(max(CURVATURE_PIXELS // side**2, FEWEST_CURVATURE_SAMPLES), MOST_CURVATURE_SAMPLES)
 
 
 def _side(generator: Generator) -> int:
@@ -144,12 +163,14 @@ def _measure_scales(generator: Generator, features: FeatureNetwork, tick: Callab
     )
 
 
-def _measure_coordinates(generator: Generator, features: FeatureNetwork, tick: Callable[[], None]) -> Coordinates:
+def _measure_coordinates(
+    generator: Generator, features: FeatureNetwork, tick: Callable[[], None], samples: int
+) -> Coordinates:
     gains = scales(generator, features, tick).gains
     rng = torch.Generator().manual_seed(1)
     side, device = _side(generator), generator.w_avg.device
     gradients = []
-    for size in _batches(CURVATURE_SAMPLES, side):
+    for size in _batches(samples, side):
         tick()
         with torch.no_grad():
             offset = generator.map(*draw(generator, size, rng)) - generator.w_avg
@@ -158,16 +179,17 @@ def _measure_coordinates(generator: Generator, features: FeatureNetwork, tick: C
         ws = (generator.w_avg + offset + jitter).requires_grad_(True)
         picture = generator.synthesize(ws, resolution=side)
         projected = torch.zeros([], device=device)
-        for value, gain in zip([picture, *features(picture)], [1.0, *gains], strict=True):
+        for value, gain in zip([picture, *features(picture)], [PIXEL_WEIGHT, *gains], strict=True):
             signs = torch.randint(0, 2, value.shape, generator=rng).to(device) * 2 - 1
             projected = projected + (value * signs).sum() * math.sqrt(gain / value[0].numel())
         gradients.append(torch.autograd.grad(projected, ws)[0])
     by_row = torch.cat(gradients).transpose(0, 1)
-    rows = by_row.transpose(1, 2) @ by_row / CURVATURE_SAMPLES
+    rows = by_row.transpose(1, 2) @ by_row / samples
     summed = by_row.sum(dim=0)
+    ridge = RIDGE * (64 / samples) ** RIDGE_DECAY
     return Coordinates(
-        rows=_inverse_root(rows, RIDGE * float(rows.diagonal(dim1=1, dim2=2).sum(dim=1).mean())),
-        shared=_inverse_root(summed.t() @ summed / CURVATURE_SAMPLES, RIDGE * float(summed.square().sum(1).mean())),
+        rows=_inverse_root(rows, ridge * float(rows.diagonal(dim1=1, dim2=2).sum(dim=1).mean())),
+        shared=_inverse_root(summed.t() @ summed / samples, ridge * float(summed.square().sum(1).mean())),
     )
 
 
