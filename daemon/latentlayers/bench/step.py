@@ -10,15 +10,17 @@ import torch
 from latentlayers.bench.report import BenchOptions, Table, milliseconds, spread
 from latentlayers.engine.device import choose_device, limit_threads
 from latentlayers.engine.models import ModelCache
+from latentlayers.generators.settled import settled
 from latentlayers.inversion import Objective
 from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 
 REPETITIONS = 5
+SEARCHED = "the same with weights laid out, as a search has them"
 
 
 def run(options: BenchOptions) -> Table:
-    """Times synthesis alone, with its gradient, and the whole evaluation, in turn."""
+    """Times synthesis alone, with its gradient, and the whole evaluation, without and with `settled`, in turn."""
     limit_threads()
     model = ModelCache(ModelStore(Paths.default()), choose_device()).get(options.model)
     generator, features = model.generator, model.features
@@ -45,17 +47,23 @@ def run(options: BenchOptions) -> Table:
         "synthesis and its gradient": backward,
         "one evaluation: with the perceptual network": evaluation,
     }
-    times: dict[str, list[float]] = {name: [] for name in calls}
+    times: dict[str, list[float]] = {name: [] for name in [*calls, SEARCHED]}
+
+    def clock(name: str, call: Callable[[], None]) -> None:
+        began = time.perf_counter()
+        call()
+        if model.device.type == "cuda":
+            torch.cuda.synchronize(model.device)
+        times[name].append(time.perf_counter() - began)
+
     for warm_up in calls.values():
         warm_up()
         warm_up()
     for _ in range(REPETITIONS * options.count):
         for name, call in calls.items():
-            began = time.perf_counter()
-            call()
-            if model.device.type == "cuda":
-                torch.cuda.synchronize(model.device)
-            times[name].append(time.perf_counter() - began)
+            clock(name, call)
+        with settled(generator, features):
+            clock(SEARCHED, evaluation)
     return Table(
         title=f"One optimiser step of {model.entry.name}, {torch.get_num_threads()} thread(s)",
         columns=("part", "median (min to max)"),

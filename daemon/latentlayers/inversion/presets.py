@@ -96,7 +96,7 @@ FAST = EmbedSettings(
     max_steps=300,
     pixel_weight=PIXEL_WEIGHT,
     prior=0.02,
-    phases=(Phase(0.7, 256), Phase(0.3)),
+    phases=(Phase(0.8, 256), Phase(0.2)),
 )
 BEST = EmbedSettings(
     name="best",
