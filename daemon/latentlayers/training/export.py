@@ -31,7 +31,6 @@ FEATURES_FILE = "features.safetensors"
 DIRECTIONS_FILE = "directions.safetensors"
 CALIBRATION_FILE = "calibration.safetensors"
 CALIBRATION_SAMPLES = 128
-CURVATURE_SAMPLES = 1024
 COMPARED_PORTRAITS = 250
 LOST_SAMPLES = 16
 
@@ -110,10 +109,7 @@ def _lost(state: TrainState, file: Path) -> float:
 def _save_calibration(folder: Path) -> None:
     """What embedding measures first on the files as they are now, so that nobody has to wait for it."""
     generator, features = load_generator(folder / GENERATOR_FILE), load_features(folder / FEATURES_FILE)
-    calibration = Calibration(
-        calibrate.scales(generator, features),
-        calibrate.coordinates(generator, features, samples=CURVATURE_SAMPLES),
-    )
+    calibration = Calibration(calibrate.scales(generator, features), calibrate.coordinates(generator, features))
     about = subject(digest(folder / GENERATOR_FILE), features)
     write_model_file(folder / CALIBRATION_FILE, encode_calibration(calibration, about, half=True))
 
