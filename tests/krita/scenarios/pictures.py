@@ -36,12 +36,12 @@ def run(rig):
     direction = painter.page("Direction")
     direction.name.setCurrentText("smile")
     direction.count.setValue(5)
-    direction.strength.set_value(1.5)
+    direction.strength.set_value(1.0)
     job = yield from painter.edit(lambda: painter.click(painter.apply_button()))
     assert job.state == "done", job.error
     painter.node("Eileen (embedded)").setVisible(False)
     painter.node("smile +0").setVisible(False)
-    painter.node("smile -1.5").setVisible(True)
+    painter.node("smile -1").setVisible(True)
     painter.share_height()
     yield from shoot(painter, rig, "strip")
 
