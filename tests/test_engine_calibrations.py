@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 import torch
-from inversion_models import tiny_features, tiny_generator
+from inversion_models import samples, tiny_features, tiny_generator
 from latentlayers.checkpoints import ModelHeader
 from latentlayers.checkpoints.native import save_generator
 from latentlayers.engine.models import LoadedModel, ModelCache
+from latentlayers.generators.stylegan2 import SynthesisLayer
 from latentlayers.inversion import calibrate
 from latentlayers.inversion.calibration_file import encode_calibration
 from latentlayers.inversion.features import save_features
@@ -57,6 +58,14 @@ def files(paths: Paths) -> list[Path]:
 
 def never() -> None:
     raise AssertionError("it was measured again")
+
+
+def test_pictures_need_nothing_worked_out_that_was_known_when_the_model_was_loaded(
+    paths: Paths, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(paths)
+    monkeypatch.setattr(SynthesisLayer, "derive", lambda layer: never())
+    assert samples(model.generator, 1).isfinite().all()
 
 
 def numbers(value: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Weights laid out for a search: the same pictures, worked out once, and forgotten afterwards."""
+"""Weights laid out, for a search or for good: the same pictures, worked out once, and forgotten where they must be."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from checkpoint_files import reference_file
 from inversion_models import samples, tiny_features, tiny_generator
 from latentlayers.checkpoints import load_generator
 from latentlayers.generators import Generator
-from latentlayers.generators.settled import settled
+from latentlayers.generators.settled import Settling, settle, settled
 from latentlayers.generators.stylegan2 import SynthesisLayer
 from latentlayers.inversion import embed, preset
 from torch import Tensor
@@ -57,6 +57,30 @@ def test_a_search_works_out_once_what_the_weights_alone_decide(monkeypatch: pyte
     embed(generator, samples(tiny_generator(), 1)[0], None, replace(preset("fast"), max_steps=9), tiny_features())
     of_this = [layer for layer in calls if layer in set(generator.modules())]
     assert len(of_this) == len(set(of_this)) == 5
+
+
+@pytest.mark.parametrize("name", ["sg2ada_16_clamp", "sg2ada_16_resnet", "ros_16_conv", "sg3t_32_clamp", "sg1tf_32"])
+def test_settling_for_good_changes_no_picture_and_outlasts_a_search(name: str) -> None:
+    generator = load_generator(reference_file(name))
+    before, parameters = drawn(generator), {key: value.clone() for key, value in generator.state_dict().items()}
+    settle(generator)
+    with settled(generator):
+        pass
+    layers = [layer for layer in generator.modules() if isinstance(layer, Settling)]
+    assert all(layer.is_kept for layer in layers)
+    for one, other in zip(drawn(generator), before, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+    assert all(torch.equal(value, parameters[key]) for key, value in generator.state_dict().items())
+
+
+def test_settling_for_good_holds_no_kernel_twice() -> None:
+    generator = tiny_generator()
+    settle(generator)
+    layers = [layer for layer in generator.modules() if isinstance(layer, SynthesisLayer)]
+    assert len(layers) == 5
+    for layer in layers:
+        kernel, _ = layer.derived()
+        assert kernel.untyped_storage().data_ptr() == layer.weight.untyped_storage().data_ptr()
 
 
 def test_weights_that_change_afterwards_count_even_if_the_search_broke_off() -> None:

@@ -22,6 +22,7 @@ from latentlayers.engine.device import release_cached
 from latentlayers.errors import CorruptCheckpoint, NotFound, Unavailable
 from latentlayers.generators import Generator
 from latentlayers.generators.prior import prior_samples
+from latentlayers.generators.settled import settle
 from latentlayers.inversion.features import FeatureNetwork, PixelPyramid, VGG16Features, load_features
 from latentlayers.library.conversions import STILL_S
 from latentlayers.library.model_entry import CALIBRATION
@@ -154,6 +155,7 @@ class ModelCache:
             verify_manifest(entry.path.parent)
         generator = load_generator_native(entry.path)[0].to(self._device)
         features = self._features(entry).to(self._device)
+        settle(generator, features)
         calibrations = self._store.calibrations_folder
         forget_other_models(calibrations, {known.digest for known in self._store.list()})
         labelled = _read_directions(entry.directions, generator) if entry.directions else {}

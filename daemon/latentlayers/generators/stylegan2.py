@@ -29,7 +29,7 @@ from latentlayers.generators.ops import (
     fir_kernel,
     upsample2d,
 )
-from latentlayers.generators.settled import Settling
+from latentlayers.generators.settled import Settling, laid_out
 
 Architecture = Literal["skip", "resnet", "orig"]
 
@@ -114,6 +114,10 @@ class SynthesisLayer(Settling):
         """The kernel, [cin, cout, 3, 3] if `up` and [cout, cin, 3, 3] otherwise, and its power, [cin, cout]."""
         kernel = self.weight.transpose(0, 1) if self.up else self.weight
         return kernel, self.weight.square().sum(dim=(2, 3)).t()
+
+    def arrange(self) -> None:
+        kernel = laid_out(self.derive()[0].detach())
+        self.weight.data = kernel.transpose(0, 1) if self.up else kernel
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         gain = gain * SQRT2
