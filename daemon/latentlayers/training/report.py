@@ -209,7 +209,7 @@ def psnr(drawn: Tensor, images: Tensor) -> Tensor:
 
 
 def _median(values: Tensor) -> float | None:
-    return round(float(values.median()), 2) if len(values) else None
+    return round(statistics.median(values.tolist()), 2) if len(values) else None
 
 
 def report(
