@@ -38,7 +38,7 @@ def add_model(paths: Paths, name: str, seed: int = 0) -> None:
     generator = tiny_generator(seed)
     header = ModelHeader(name=name, family="stylegan2", config=generator.config.to_json())
     save_generator(folder / "generator.safetensors", generator, header)
-    save_features(folder / "features.safetensors", tiny_features().trunk)
+    save_features(folder / "features.safetensors", tiny_features())
 
 
 def load(paths: Paths, name: str = "tiny") -> LoadedModel:

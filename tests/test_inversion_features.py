@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from inversion_models import SIDE, tiny_trunk
+from inversion_models import SIDE, tiny_features, tiny_trunk
 from latentlayers.errors import CorruptCheckpoint, NotFound, UnsupportedCheckpoint
 from latentlayers.inversion import PixelPyramid, TrunkFeatures, VGG16Features, load_features, save_features
+from latentlayers.inversion.features import equal_length
+from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
@@ -67,13 +69,53 @@ def test_a_trunk_reads_pictures_of_any_side_at_its_own(side: int) -> None:
 
 def test_a_saved_trunk_comes_back_and_its_name_follows_its_weights(tmp_path: Path) -> None:
     trunk = tiny_trunk()
-    save_features(tmp_path / "a.safetensors", trunk, {"made": "here"})
-    save_features(tmp_path / "b.safetensors", tiny_trunk(seed=1))
+    save_features(tmp_path / "a.safetensors", TrunkFeatures(trunk), {"made": "here"})
+    save_features(tmp_path / "b.safetensors", TrunkFeatures(tiny_trunk(seed=1)))
     loaded, other = load_features(tmp_path / "a.safetensors"), load_features(tmp_path / "b.safetensors")
     for found, expected in zip(loaded(picture(SIDE)), trunk.features(picture(SIDE)), strict=True):
         assert torch.allclose(found, expected, atol=0.02)
     assert loaded.name != other.name
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
+
+
+def weighed(seed: int = 0) -> TrunkFeatures:
+    rng = torch.Generator().manual_seed(seed)
+    return TrunkFeatures(tiny_trunk(), channels=[torch.rand(12, generator=rng) * 3, torch.rand(16, generator=rng) * 3])
+
+
+def test_weights_of_channels_come_back_and_belong_to_the_name(tmp_path: Path) -> None:
+    save_features(tmp_path / "a.safetensors", weighed())
+    save_features(tmp_path / "b.safetensors", weighed(seed=1))
+    loaded, other = load_features(tmp_path / "a.safetensors"), load_features(tmp_path / "b.safetensors")
+    for found, expected in zip(loaded(picture(SIDE)), weighed()(picture(SIDE)), strict=True):
+        assert torch.allclose(found, expected, atol=0.02)
+    assert loaded.name != other.name
+
+
+def test_weights_count_squared_differences_of_activations_of_equal_length() -> None:
+    features, shown = weighed(), picture(SIDE)
+    for found, tap, weights in zip(features(shown), tiny_trunk().features(shown), features.channels or (), strict=True):
+        length = (tap.square().mean(dim=1, keepdim=True) + 0.3).sqrt()
+        assert torch.allclose(found.square(), weights[:, None, None] * (tap / length).square(), atol=1e-5)
+
+
+def test_of_equal_length_strong_activations_tell_the_same_and_weak_ones_little() -> None:
+    tap = torch.rand(2, 5, 4, 4, generator=torch.Generator().manual_seed(0)) + 1
+    assert torch.allclose(equal_length(tap * 100), equal_length(tap * 200), atol=1e-3)
+    assert float(equal_length(tap / 100).abs().max()) < 0.05
+    assert float(equal_length(torch.zeros_like(tap)).abs().max()) == 0
+
+
+@pytest.mark.parametrize("spoilt", [[-0.1] * 12, [1.0] * 11, [float("nan")] * 12, None])
+def test_weights_of_channels_that_cannot_be_are_refused(tmp_path: Path, spoilt: list[float] | None) -> None:
+    path = tmp_path / "features.safetensors"
+    save_features(path, weighed())
+    with safe_open(path, framework="pt") as file:
+        metadata, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    del tensors["channels.0"]
+    save_file(tensors if spoilt is None else tensors | {"channels.0": torch.tensor(spoilt)}, path, metadata)
+    with pytest.raises(CorruptCheckpoint):
+        load_features(path)
 
 
 def test_a_missing_file_is_named() -> None:
@@ -83,7 +125,7 @@ def test_a_missing_file_is_named() -> None:
 
 def test_damaged_files_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "features.safetensors"
-    save_features(path, tiny_trunk())
+    save_features(path, tiny_features())
     whole = path.read_bytes()
     for damaged in (b"", whole[:100], whole[:-10], b"\xff" * 64, whole + b"more"):
         path.write_bytes(damaged)
@@ -105,6 +147,6 @@ def test_a_file_with_other_contents_is_refused(tmp_path: Path) -> None:
 def test_weights_that_are_not_finite_are_refused(tmp_path: Path) -> None:
     trunk = tiny_trunk()
     trunk.stem.weight.data[0, 0, 0, 0] = torch.nan
-    save_features(tmp_path / "features.safetensors", trunk)
+    save_features(tmp_path / "features.safetensors", TrunkFeatures(trunk))
     with pytest.raises(CorruptCheckpoint, match="not finite"):
         load_features(tmp_path / "features.safetensors")

@@ -1,14 +1,15 @@
-"""A trunk's channel weights: what they are learnt from, and that the kernels take them in."""
+"""A trunk's channel weights: what they are learnt from, and that they answer better."""
 
 from __future__ import annotations
 
 import pytest
 import torch
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from latentlayers.generators.discriminator import DiscriminatorConfig, DiscriminatorTrunk
+from latentlayers.inversion.features import TrunkFeatures
+from latentlayers.inversion.objective import Objective
 from latentlayers.training import channels
-from latentlayers.training.channels import fitted, fold_channels, learn_channels
+from latentlayers.training.channels import UNTAUGHT, fitted, learn_channels, shares
+from latentlayers.training.comparisons import measured, nearest_others
 from latentlayers.training.distortions import heat
 from torch import Tensor
 
@@ -26,18 +27,13 @@ def pictures(count: int, seed: int = 0) -> Tensor:
     return (heat(noise, torch.full([count], 2.0)) * 2 + noise * 0.1).clamp(-0.9, 0.9)
 
 
-@given(st.integers(0, 99))
-@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_folding_scales_the_taps_and_leaves_what_follows_them_alone(seed: int) -> None:
-    network, rng = trunk(), torch.Generator().manual_seed(seed)
-    shown = pictures(2)
-    before = network.features(shown)
-    weights = [torch.rand(width, generator=rng) * 4 + 0.03 for width in (5, 6)]
-    fold_channels(network, weights)
-    after = network.features(shown)
-    for old, new, weight in zip(before, after, weights, strict=False):
-        torch.testing.assert_close(new, old * weight.sqrt()[:, None, None], rtol=1e-4, atol=1e-4)
-    torch.testing.assert_close(after[2], before[2], rtol=1e-4, atol=1e-4)
+def test_eyes_the_mouth_and_all_else_count_as_much_as_each_other() -> None:
+    kinds = [("eyes", "swapped")] * 5 + [("eyes", "pulled")] + [("mouth", "pulled")] * 2
+    kinds += [("blur", "face")] * 3 + [("ghost", "blur")]
+    each = shares(kinds)
+    for first, last in ((0, 5), (5, 6), (8, 11), (11, 12)):
+        assert float(each[first:last].sum()) == pytest.approx(1 / 6)
+    assert float(each[6:8].sum()) == pytest.approx(1 / 3)
 
 
 def test_the_channel_that_knows_gets_the_weight_and_none_gets_nothing() -> None:
@@ -60,12 +56,18 @@ def test_the_channel_that_knows_gets_the_weight_and_none_gets_nothing() -> None:
 def test_learnt_weights_answer_more_comparisons_of_other_people() -> None:
     network, groups = trunk(), torch.tensor([True, False] * 15)
 
-    def right(images: Tensor) -> float:
-        found: list[str] = []
-        learn_channels(network, images, groups, found.append)
-        return float(next(line for line in found if "as it is" in line).split("%")[0])
+    def right(features: TrunkFeatures, images: Tensor) -> float:
+        objective = Objective(features, images)
+        others = images[nearest_others(images, groups, 1)[:, 0]]
+        answers = [
+            (far > near).float()
+            for comparison, far, near in measured(lambda shown: objective(shown)[:, 1:].sum(dim=1), images, others)
+            if comparison.subject not in UNTAUGHT
+        ]
+        return float(torch.cat(answers).mean())
 
+    even = [torch.ones(width) for width in (5, 6, 7)]
+    learnt = learn_channels(network, pictures(30), groups)
     unseen = pictures(30, seed=1)
-    before = right(unseen)
-    fold_channels(network, learn_channels(network, pictures(30), groups))
-    assert right(unseen) > before + 3
+    before, after = (right(TrunkFeatures(network, channels=weights), unseen) for weights in (even, learnt))
+    assert after > before + 0.03

@@ -141,8 +141,8 @@ def test_a_shipped_model_is_a_start_with_a_head_that_tells_its_pictures_from_rea
     (tmp_path / "run").mkdir()
     save_state(adopted, QUICK, tmp_path / "run")
     for folder in (tmp_path, tmp_path / "run"):
-        generator, trunk, _ = networks_of(folder)
-        assert generator.resolution == trunk.config.resolution == SIDE
+        generator, features, _ = networks_of(folder)
+        assert generator.resolution == features.trunk.config.resolution == SIDE
 
 
 def test_a_model_without_its_trunk_is_no_start(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 import torch
 from latentlayers.checkpoints import load_generator
 from latentlayers.generators import StyleGAN2
-from latentlayers.inversion.features import load_features
+from latentlayers.inversion.features import TrunkFeatures, load_features
 from latentlayers.training.data import Portraits
 from latentlayers.training.export import FEATURES_FILE, GENERATOR_FILE, export_model, trunk_of
 from latentlayers.training.grids import draw_samples, measure_w_avg, tile
@@ -38,6 +38,16 @@ def test_an_exported_model_draws_what_the_run_s_average_draws(tmp_path: Path, st
     taps = load_features(tmp_path / FEATURES_FILE)(images)
     for kept, made in zip(taps, trunk_of(state).features(images), strict=True):
         torch.testing.assert_close(kept, made, rtol=0, atol=0.02)
+
+
+def test_a_model_exported_with_portraits_brings_weights_for_its_channels(tmp_path: Path) -> None:
+    portraits = Portraits(random_images(8, SIDE), [{"kind": "colour" if i % 2 else "mono"} for i in range(8)])
+    told = {"name": "tiny", "licence": "Apache-2.0", "provenance": "a test"}
+    export_model(small_state(), tmp_path, portraits=portraits, **told)
+    features = load_features(tmp_path / FEATURES_FILE)
+    assert isinstance(features, TrunkFeatures)
+    assert features.channels is not None
+    assert all(float(weights.std()) > 0.01 for weights in features.channels)
 
 
 def test_the_exported_trunk_weighs_its_taps_equally_and_sees_the_same() -> None:
@@ -82,9 +92,8 @@ def test_a_report_holds_its_figures_and_sheets(tmp_path: Path) -> None:
     portraits = Portraits(random_images(40, 2 * SIDE), rows)  # larger than what the generator draws
     images = portraits.images.float() / 127.5 - 1
     yardstick = Yardstick({"own trunk": trunk_of(state)}, images, images, images)
-    figures = report(
-        state.average, trunk_of(state), yardstick, portraits, portraits, tmp_path, samples=40, reconstructions=2
-    )
+    features = TrunkFeatures(trunk_of(state))
+    figures = report(state.average, features, yardstick, portraits, portraits, tmp_path, samples=40, reconstructions=2)
     assert figures["likeness_to_data"].keys() == {"pixels_32", "own trunk"}
     assert figures["reconstruction"]["count"] == sum(figures["reconstruction"]["verdicts"].values()) == 2
     assert figures["copying"]["32px"]["unseen"]["median"] == pytest.approx(0, abs=0.5)

@@ -1,7 +1,8 @@
 """Perceptual networks: the feature maps F_1..F_4 whose differences Image2StyleGAN adds to the pixel difference.
 
 The paper's are VGG16's conv1_1, conv1_2, conv3_2 and conv4_2. VGG16 may not be shipped, so a model of ours
-brings the trunk of its own discriminator instead, and a model that has neither is compared through a pyramid of pixels.
+brings the trunk of its own discriminator instead, with weights for its channels as in LPIPS (Zhang et al., CVPR 2018),
+and a model that has neither is compared through a pyramid of pixels.
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ from latentlayers.atomic import write_atomic
 from latentlayers.errors import CorruptCheckpoint, NotFound, UnsupportedCheckpoint
 from latentlayers.generators.discriminator import DiscriminatorConfig, DiscriminatorTrunk
 
-TRUNK_FORMAT = "discriminator-trunk-1"
+PLAIN_FORMAT, WEIGHED_FORMAT = "discriminator-trunk-1", "discriminator-trunk-2"
+CHANNELS = "channels."
 VGG_SIDE = 256
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 PYRAMID_SCALES = (1, 2, 4, 8)
 TRUNK_TAPS = 4
+FLOOR = 0.3  # of a tap's mean square over the generator's samples, which is 1
 
 
 class FeatureNetwork(nn.Module, ABC):
@@ -49,14 +52,42 @@ class FeatureNetwork(nn.Module, ABC):
 
 
 class TrunkFeatures(FeatureNetwork):
-    """The first four taps of a discriminator's trunk; pictures of another side are resized to the trunk's."""
+    """The first four taps of a discriminator's trunk; pictures of another side are resized to the trunk's.
 
-    def __init__(self, trunk: DiscriminatorTrunk, name: str = "trunk") -> None:
+    Args:
+        channels: [C_j] weights w of each tap's channels, at least 0. With them, a map is `sqrt(w_c)` times the tap,
+            brought to equal length at every place (see `equal_length`), so that squared differences are LPIPS's. None
+            leaves the taps as they are.
+    """
+
+    def __init__(
+        self, trunk: DiscriminatorTrunk, name: str = "trunk", channels: Sequence[Tensor] | None = None
+    ) -> None:
         super().__init__()
         self.trunk, self.name = trunk.requires_grad_(False).eval(), name
+        self._weighed = channels is not None
+        for tap, weights in enumerate(channels or ()):
+            self.register_buffer(f"channels{tap}", weights, persistent=False)
+
+    @property
+    def channels(self) -> list[Tensor] | None:
+        taps = min(TRUNK_TAPS, len(self.trunk.sides) + 1)
+        return [self.get_buffer(f"channels{tap}") for tap in range(taps)] if self._weighed else None
 
     def forward(self, picture: Tensor) -> list[Tensor]:
-        return self.trunk.features(_resized(picture, self.trunk.config.resolution))[:TRUNK_TAPS]
+        taps = self.trunk.features(_resized(picture, self.trunk.config.resolution))[:TRUNK_TAPS]
+        if (channels := self.channels) is None:
+            return taps
+        return [equal_length(tap) * w.sqrt()[:, None, None] for tap, w in zip(taps, channels, strict=True)]
+
+
+def equal_length(tap: Tensor) -> Tensor:
+    """[N, C, H, W] / sqrt(its mean square over the channels, at each place, + FLOOR): what is there, not how strong.
+
+    LPIPS divides by the length alone. The floor keeps what is hardly there (an even background) from counting as much
+    as eyes.
+    """
+    return tap / (tap.square().mean(dim=1, keepdim=True) + FLOOR).sqrt()
 
 
 class VGG16Features(FeatureNetwork):
@@ -134,30 +165,43 @@ def load_features(path: str | Path) -> FeatureNetwork:
         with safe_open(path, framework="pt") as file:
             metadata: Mapping[str, str] = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  (not a mapping)
-        if metadata.get("format") != TRUNK_FORMAT:
+        if metadata.get("format") not in (PLAIN_FORMAT, WEIGHED_FORMAT):
             raise UnsupportedCheckpoint(
                 "FORMAT_UNSUPPORTED",
-                f"{path.name} is of the format {metadata.get('format')!r:.80}, not {TRUNK_FORMAT!r}.",
+                f"{path.name} is of the format {metadata.get('format')!r:.80}, not {WEIGHED_FORMAT!r}.",
                 "Update Latent Layers, or export the model again.",
             )
         trunk = DiscriminatorTrunk(DiscriminatorConfig.from_json(json.loads(metadata["config"])))
         if not all(bool(tensor.isfinite().all()) for tensor in tensors.values()):
             raise ValueError("it holds numbers that are not finite")
+        channels = _channels(tensors, trunk) if metadata["format"] == WEIGHED_FORMAT else None
         trunk.load_trunk(tensors)
     except (SafetensorError, OSError, KeyError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise CorruptCheckpoint(
             "CHECKPOINT_CORRUPT", f"{path.name} cannot be read: {str(error)[:200]}.", "Add the model again."
         ) from error
-    return TrunkFeatures(trunk, f"trunk-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}")
+    return TrunkFeatures(trunk, f"trunk-{hashlib.sha256(path.read_bytes()).hexdigest()[:16]}", channels)
 
 
-def save_features(path: str | Path, trunk: DiscriminatorTrunk, meta: Mapping[str, str] | None = None) -> None:
+def _channels(tensors: Mapping[str, Tensor], trunk: DiscriminatorTrunk) -> list[Tensor]:
+    widths = [trunk.config.channels[side] for side in (*trunk.sides, 4)][:TRUNK_TAPS]
+    found = [tensors[f"{CHANNELS}{tap}"].float() for tap in range(len(widths))]
+    for weights, width in zip(found, widths, strict=True):
+        if weights.shape != (width,) or not bool((weights >= 0).all()):
+            raise ValueError(f"the weights of channels are {list(weights.shape)}, not {width} of at least 0")
+    return found
+
+
+def save_features(path: str | Path, features: TrunkFeatures, meta: Mapping[str, str] | None = None) -> None:
     """Write what `load_features` reads: kernels in float16, metadata `format`, `config` and `meta`."""
+    trunk, channels = features.trunk, features.channels
     tensors = {
         name: (value.half() if value.ndim > 1 else value).contiguous() for name, value in trunk.state_dict().items()
     }
+    tensors |= {f"{CHANNELS}{tap}": weights.contiguous() for tap, weights in enumerate(channels or ())}
     config = json.dumps(trunk.config.to_json())
-    data = save(tensors, {**(meta or {}), "format": TRUNK_FORMAT, "config": config})
+    form = PLAIN_FORMAT if channels is None else WEIGHED_FORMAT
+    data = save(tensors, {**(meta or {}), "format": form, "config": config})
     write_atomic(Path(path), data, private=False)
 
 

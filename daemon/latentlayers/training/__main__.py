@@ -222,9 +222,9 @@ def directions_command(
     seed: int = 0,
 ) -> None:
     """Learn the labelled directions; write directions.safetensors, a table, previews (of generated people)."""
-    generator, trunk, _ = networks_of(run)
+    generator, features, _ = networks_of(run)
     portraits = _load_clean(data, metadata, generator.resolution)
-    learnt = learn_directions(generator, trunk, portraits, samples=samples, steps=steps, seed=seed, show=_say)
+    learnt = learn_directions(generator, features.trunk, portraits, samples=samples, steps=steps, seed=seed, show=_say)
     out.mkdir(parents=True, exist_ok=True)
     save_directions(learnt.directions, learnt.evidence, out / DIRECTIONS_FILE)
     write_manifest(out, {})
@@ -256,18 +256,18 @@ def report_command(
     weights = sampling_weights(train_set, TrainSettings.balance)
     yardstick = Yardstick(
         # Both trunks, as each favours the generator that was trained against it.
-        {f"features of the {name} trunk": trunk for name, (_, trunk, _) in models.items()},
+        {f"features of the {name} trunk": features.trunk for name, (_, features, _) in models.items()},
         Sampler(train_set.images, weights, (0,)).draw(2 * samples, torch.device("cpu")),
         to_signed(train_set.images),
         to_signed(dev_set.images),
     )
-    panel = fit_panel(models["final"][1], train_set)
+    panel = fit_panel(models["final"][1].trunk, train_set)
     figures = {}
-    for name, (generator, trunk, kimg) in models.items():
+    for name, (generator, features, kimg) in models.items():
         _say(f"measuring {folders[name]}")
         figures[name] = {"kimg": kimg} | report(
             generator,
-            trunk,
+            features,
             yardstick,
             train_set,
             dev_set,

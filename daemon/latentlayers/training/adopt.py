@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from latentlayers.checkpoints import load_generator
 from latentlayers.errors import NotFound, UnsupportedCheckpoint
 from latentlayers.generators.base import Generator
-from latentlayers.generators.discriminator import DiscriminatorTrunk
 from latentlayers.generators.stylegan2 import StyleGAN2
 from latentlayers.inversion.features import TrunkFeatures, load_features
 from latentlayers.training.data import Sampler
@@ -28,18 +27,17 @@ def is_model(folder: Path) -> bool:
     return (folder / GENERATOR_FILE).is_file()
 
 
-def networks_of(folder: Path) -> tuple[Generator, DiscriminatorTrunk, float]:
-    """What can be measured of a model, a run or a seed: its averaged generator, its trunk, calibrated, and how many
-    thousand pictures it was shown (0 if the folder does not say).
+def networks_of(folder: Path) -> tuple[Generator, TrunkFeatures, float]:
+    """What can be measured of a model, a run or a seed: its averaged generator, its perceptual network (of a run, the
+    trunk, calibrated), and how many thousand pictures it was shown (0 if the folder does not say).
 
     Raises:
         NotFound, CorruptCheckpoint, UnsupportedCheckpoint: the folder holds none of the three.
     """
     if is_model(folder):
-        generator, trunk = opened_model(folder)
-        return generator, trunk, 0.0
+        return (*opened_model(folder), 0.0)
     state = run_or_seed(folder, torch.device("cpu"))
-    return state.average, trunk_of(state), round(state.counters.images / 1000, 1)
+    return state.average, TrunkFeatures(trunk_of(state)), round(state.counters.images / 1000, 1)
 
 
 def adopted_state(
@@ -53,7 +51,8 @@ def adopted_state(
     Raises:
         NotFound, UnsupportedCheckpoint: see `opened_model`.
     """
-    drawing, trunk = opened_model(folder)
+    drawing, seeing = opened_model(folder)
+    trunk = seeing.trunk
     state = new_state(drawing.config, trunk.config, seed=0, device=device)
     for generator in (state.generator, state.average):
         generator.load_state_dict(drawing.state_dict())
@@ -62,7 +61,7 @@ def adopted_state(
     return state
 
 
-def opened_model(folder: Path) -> tuple[StyleGAN2, DiscriminatorTrunk]:
+def opened_model(folder: Path) -> tuple[StyleGAN2, TrunkFeatures]:
     """The generator and the perceptual network of a model's folder.
 
     Raises:
@@ -78,7 +77,7 @@ def opened_model(folder: Path) -> tuple[StyleGAN2, DiscriminatorTrunk]:
             f"{folder} holds no StyleGAN2 with the trunk of its discriminator.",
             "Give the folder of a model that latentlayers.training has exported.",
         )
-    return drawing, seeing.trunk
+    return drawing, seeing
 
 
 def _fit_head(state: TrainState, reals: Sampler, steps: int, batch: int) -> None:

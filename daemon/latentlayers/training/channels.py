@@ -2,12 +2,12 @@
 
 A discriminator's channels are made for telling pictures from drawings. Summed up as they are, differences of their
 activations find a portrait in another light less like it than another person's portrait of the same squared error. As
-LPIPS does (Zhang et al., CVPR 2018, its "lin" variant), every channel gets a weight of at least 0,
+LPIPS does (Zhang et al., CVPR 2018, its "lin" variant), activations are brought to equal length at every place, and
+every channel gets a weight of at least 0,
 
     d(a, b) = sum_j 1 / (C_j H_j W_j) sum_c w_jc ||F_jc(a) - F_jc(b)||^2,
 
-learnt by logistic regression on log(d(far) / d(near)) of `comparisons`, where LPIPS has people's votes. Activations
-are positively homogeneous, so that the weights go into the kernels: nothing that reads the network knows of them.
+learnt by logistic regression on log(d(far) / d(near)) of `comparisons`, where LPIPS has people's votes.
 """
 
 from __future__ import annotations
@@ -19,16 +19,17 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from latentlayers.generators.discriminator import Conv, DiscriminatorTrunk, ResidualBlock
-from latentlayers.inversion.features import TRUNK_TAPS
+from latentlayers.generators.discriminator import DiscriminatorTrunk
+from latentlayers.inversion.features import TRUNK_TAPS, equal_length
 from latentlayers.training.comparisons import measured, nearest_others
 
 STEPS, RATE = 400, 0.05
 SHARPNESS = 3.0  # logits per unit of log(d(far) / d(near))
-LEAST = 0.2  # of the mean weight: kernels must not vanish, and no channel be blind
+LEAST = 0.2  # of the mean weight: no channel is blind
 # Who embeds a portrait wants its colours back: weights that were taught to overlook casts, too, lost 0.8 dB of colour
 # portraits, and tinted their eyes.
 UNTAUGHT = ("cast", "contrast")
+FEATURES_OF_A_FACE = ("eyes", "mouth")
 BATCH = 25
 
 
@@ -65,11 +66,23 @@ def learn_channels(
             nears.append(near)
             kinds += [(comparison.subject, comparison.kind)] * len(far)
         show(f"compared {int(chosen[-1]) + 1} of {len(images)} portraits")
-    counts = Counter(kinds)
-    # Every kind of comparison counts as much, however many portraits it could be made of.
-    shares = torch.tensor([1 / (counts[kind] * len(counts)) for kind in kinds])
     widths = [trunk.config.channels[side] for side in (*trunk.sides, 4)][:TRUNK_TAPS]
-    return fitted(torch.cat(fars), torch.cat(nears), shares, variance, widths, show)
+    return fitted(torch.cat(fars), torch.cat(nears), shares(kinds), variance, widths, show)
+
+
+def shares(kinds: Sequence[tuple[str, str]]) -> Tensor:
+    """[n] how much each comparison counts, by its (subject, kind); summing to 1.
+
+    Eyes count as much as the mouth, and as everything else together; within each, every kind as much as another,
+    however many portraits it could be made of.
+    """
+    counts = Counter(kinds)
+    topics = Counter(_topic(subject) for subject, _ in counts)
+    return torch.tensor([1 / (counts[kind] * topics[_topic(kind[0])] * len(topics)) for kind in kinds])
+
+
+def _topic(subject: str) -> str:
+    return subject if subject in FEATURES_OF_A_FACE else "all else"
 
 
 def fitted(
@@ -112,32 +125,5 @@ def fitted(
     return list(torch.split(weights(raw.detach()), list(widths)))
 
 
-@torch.no_grad()
-def fold_channels(trunk: DiscriminatorTrunk, weights: Sequence[Tensor]) -> None:
-    """Scale the channels of the first taps by the roots of `weights`, in place; later taps stay what they are."""
-    for (made_by, taken_by), weight in zip(tap_neighbours(trunk), weights, strict=False):
-        scale_tap(made_by, taken_by, weight.sqrt())
-
-
-def tap_neighbours(trunk: DiscriminatorTrunk) -> list[tuple[list[Conv], list[Conv]]]:
-    """For every tap, the layers whose sum it is and those that read it."""
-    blocks: list[ResidualBlock] = [getattr(trunk, f"b{side}") for side in trunk.sides]
-    makers = [[trunk.stem], *([block.conv1, block.skip] for block in blocks)]
-    takers = [*([block.conv0, block.skip] for block in blocks), []]
-    return list(zip(makers, takers, strict=True))
-
-
-@torch.no_grad()
-def scale_tap(made_by: Sequence[Conv], taken_by: Sequence[Conv], factor: Tensor) -> None:
-    """Multiply a tap by `factor` [C] or a number, without changing what later layers compute."""
-    factor = factor.expand(made_by[0].weight.shape[0])
-    for conv in made_by:
-        conv.weight.mul_(factor[:, None, None, None])
-        if conv.bias is not None:
-            conv.bias.mul_(factor)
-    for conv in taken_by:
-        conv.weight.div_(factor[:, None, None])
-
-
 def _taps(trunk: DiscriminatorTrunk, pictures: Tensor) -> list[Tensor]:
-    return trunk.features(pictures)[:TRUNK_TAPS]
+    return [equal_length(tap) for tap in trunk.features(pictures)[:TRUNK_TAPS]]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,14 +14,14 @@ from torch import Tensor
 from latentlayers.checkpoints import load_generator
 from latentlayers.checkpoints.header import ModelHeader, digest
 from latentlayers.checkpoints.native import save_generator, write_model_file
-from latentlayers.generators.discriminator import DiscriminatorTrunk
+from latentlayers.generators.discriminator import Conv, DiscriminatorTrunk, ResidualBlock
 from latentlayers.generators.stylegan2 import StyleGAN2
 from latentlayers.generators.widening import renoised
 from latentlayers.inversion import calibrate
 from latentlayers.inversion.calibrate import Calibration
 from latentlayers.inversion.calibration_file import encode_calibration, subject
-from latentlayers.inversion.features import load_features, save_features
-from latentlayers.training.channels import fold_channels, learn_channels, scale_tap, tap_neighbours
+from latentlayers.inversion.features import TrunkFeatures, load_features, save_features
+from latentlayers.training.channels import learn_channels
 from latentlayers.training.data import Portraits
 from latentlayers.training.grids import draw_samples, to_signed
 from latentlayers.training.state import TrainState
@@ -47,10 +47,28 @@ def trunk_of(state: TrainState) -> DiscriminatorTrunk:
     trunk = DiscriminatorTrunk(state.discriminator.config)
     trunk.load_trunk({name: value.detach().cpu() for name, value in state.discriminator.state_dict().items()})
     samples = draw_samples(state.average, CALIBRATION_SAMPLES)
-    for tap, (made_by, taken_by) in enumerate(tap_neighbours(trunk)):
+    for tap, (made_by, taken_by) in enumerate(_tap_neighbours(trunk)):
         rms = trunk.features(samples)[tap].square().mean().sqrt()
-        scale_tap(made_by, taken_by, 1 / rms)
+        _scale_tap(made_by, taken_by, 1 / rms)
     return trunk.requires_grad_(False).eval()
+
+
+def _tap_neighbours(trunk: DiscriminatorTrunk) -> list[tuple[list[Conv], list[Conv]]]:
+    """For every tap, the layers whose sum it is and those that read it."""
+    blocks: list[ResidualBlock] = [getattr(trunk, f"b{side}") for side in trunk.sides]
+    makers = [[trunk.stem], *([block.conv1, block.skip] for block in blocks)]
+    takers = [*([block.conv0, block.skip] for block in blocks), []]
+    return list(zip(makers, takers, strict=True))
+
+
+def _scale_tap(made_by: Sequence[Conv], taken_by: Sequence[Conv], factor: Tensor) -> None:
+    """Multiply a tap by a number, without changing what later layers compute."""
+    for conv in made_by:
+        conv.weight.mul_(factor)
+        if conv.bias is not None:
+            conv.bias.mul_(factor)
+    for conv in taken_by:
+        conv.weight.div_(factor)
 
 
 def export_model(
@@ -83,11 +101,11 @@ def export_model(
     )
     save_generator(folder / GENERATOR_FILE, drawing, header, half=True)
     show(f"pictures differ from float32's by {_lost(state, folder / GENERATOR_FILE):.3f} of 255 on average")
-    trunk = trunk_of(state)
+    trunk, channels = trunk_of(state), None
     if portraits is not None:
         some = portraits.spread(COMPARED_PORTRAITS)
-        fold_channels(trunk, learn_channels(trunk, to_signed(some.images), torch.from_numpy(some.is_colour), show))
-    save_features(folder / FEATURES_FILE, trunk)
+        channels = learn_channels(trunk, to_signed(some.images), torch.from_numpy(some.is_colour), show)
+    save_features(folder / FEATURES_FILE, TrunkFeatures(trunk, channels=channels))
     _save_calibration(folder)
 
 

@@ -163,7 +163,7 @@ def copying(samples: Tensor, train: Tensor, dev: Tensor, folder: Path) -> dict[s
 
 
 def reconstruction(
-    generator: Generator, trunk: DiscriminatorTrunk, dev: Portraits, count: int, folder: Path
+    generator: Generator, features: TrunkFeatures, dev: Portraits, count: int, folder: Path
 ) -> dict[str, Any]:
     """PSNR of evenly chosen portraits, half in colour and half mono, embedded as painters do, with the preset "fast".
 
@@ -175,7 +175,6 @@ def reconstruction(
     chosen = torch.cat([half[torch.linspace(0, len(half) - 1, count // 2).long()] for half in halves if len(half)])
     images = to_signed(dev.images[chosen])
     targets = resized(images, generator.resolution)
-    features = TrunkFeatures(trunk)
     found = [embed(generator, target, None, FAST, features) for target in targets]
     with torch.no_grad():
         drawn = pictures(generator, torch.stack([result.ws for result in found]))
@@ -214,7 +213,7 @@ def _median(values: Tensor) -> float | None:
 
 def report(
     generator: Generator,
-    trunk: DiscriminatorTrunk,
+    features: TrunkFeatures,
     yardstick: Yardstick,
     train: Portraits,
     dev: Portraits,
@@ -227,7 +226,7 @@ def report(
     """All figures of one model as a JSON-ready dict, and its sheets in `folder`.
 
     Args:
-        trunk: features for embedding and for smoothness: the model's own.
+        features: for embedding, and its trunk for smoothness: the model's own.
         yardstick: the same for all models that are to be compared.
         panel: ditto, for pictures of the side that `train` has; without it diversity is left out.
     """
@@ -236,15 +235,15 @@ def report(
         sheet = sample_grid(generator, truncation, columns=10, count=100, scale=1)
         save_png(sheet, folder / f"samples-{truncation}.png")
     drawn = draw_samples(generator, samples)
-    morph, evenness = far_morph(generator, trunk)
+    morph, evenness = far_morph(generator, features.trunk)
     save_png(morph, folder / "morph.png")
     unseen = to_signed(dev.images)
     figures = {
         "likeness_to_data": yardstick.distances(drawn),
         "copying": copying(drawn, to_signed(train.images), unseen, folder),
-        "path_length": path_length(generator, trunk),
+        "path_length": path_length(generator, features.trunk),
         "morph_evenness": evenness,
-        "reconstruction": reconstruction(generator, trunk, dev, reconstructions, folder),
+        "reconstruction": reconstruction(generator, features, dev, reconstructions, folder),
     }
     if panel is not None:
         samples_seen = resized(drawn, train.images.shape[-1])
