@@ -15,7 +15,7 @@ from latentlayers.inversion.calibrate import Calibration, Coordinates, Scales
 from latentlayers.inversion.domain import Domain
 from latentlayers.inversion.features import FeatureNetwork
 
-FORMAT = "calibration-2"  # another one whenever `inversion.calibrate` measures otherwise
+FORMAT = "calibration-3"  # another one whenever `inversion.calibrate` measures otherwise
 _SPREAD, _GAINS, _PERCEPTUAL, _REFERENCE = "spread", "gains", "perceptual", "domain.reference"
 _MEAN, _COMPONENTS, _ROWS, _SHARED = "domain.mean", "domain.components", "coordinates.rows", "coordinates.shared"
 
