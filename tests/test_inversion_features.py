@@ -99,6 +99,11 @@ def test_weights_count_squared_differences_of_activations_of_equal_length() -> N
         assert torch.allclose(found.square(), weights[:, None, None] * (tap / length).square(), atol=1e-5)
 
 
+def test_what_a_picture_shows_is_told_by_the_taps_without_weights() -> None:
+    for found, tap in zip(weighed().taps(picture(SIDE)), tiny_trunk().features(picture(SIDE)), strict=True):
+        assert torch.equal(found, tap)
+
+
 def test_of_equal_length_strong_activations_tell_the_same_and_weak_ones_little() -> None:
     tap = torch.rand(2, 5, 4, 4, generator=torch.Generator().manual_seed(0)) + 1
     assert torch.allclose(equal_length(tap * 100), equal_length(tap * 200), atol=1e-3)

@@ -117,11 +117,13 @@ def _measure_scales(generator: Generator, features: FeatureNetwork, tick: Callab
     rng = torch.Generator().manual_seed(0)
     side = _side(generator)
 
-    def compared(ws: Tensor) -> list[Tensor]:
-        picture = generator.synthesize(ws, resolution=side)
+    def drawn(ws: Tensor) -> Tensor:
+        return generator.synthesize(ws, resolution=side)
+
+    def compared(picture: Tensor) -> list[Tensor]:
         return [picture, *features(picture)]
 
-    centre = compared(generator.w_avg.repeat(1, generator.num_ws, 1))
+    centre = compared(drawn(generator.w_avg.repeat(1, generator.num_ws, 1)))
     total = [torch.zeros_like(value[0], dtype=torch.float64) for value in centre]
     squares = [torch.zeros_like(value) for value in total]
     coarse, distances = [], []
@@ -129,11 +131,13 @@ def _measure_scales(generator: Generator, features: FeatureNetwork, tick: Callab
         tick()
         ws = generator.map(*draw(generator, size, rng))
         distances.append((ws - generator.w_avg).square().sum(dim=(1, 2)))
-        values = compared(ws)
+        picture = drawn(ws)
+        values = compared(picture)
         for value, one, two in zip(values, total, squares, strict=True):
             one += value.double().sum(dim=0)
             two += value.double().square().sum(dim=0)
-        coarse.append(coarse_map(values[1:]))
+        if features.judges:
+            coarse.append(coarse_map(features.taps(picture)))
     variances = [
         float((two / SCALE_SAMPLES - (one / SCALE_SAMPLES).square()).mean())
         for one, two in zip(total, squares, strict=True)

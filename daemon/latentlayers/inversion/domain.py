@@ -48,7 +48,7 @@ class Domain:
         return cls(mean, components, max(float(shares.quantile(0.95)), 1e-6))
 
     def strangeness(self, pictures: Tensor, weights: Tensor | None = None) -> Tensor:
-        """[N], about 0.5 to 1 for the model's own samples and below 1.2 for what it was trained on.
+        """[N], about 0.5 to 1 for the model's own samples and below 1.15 for what it was trained on.
 
         Args:
             pictures: [N, D] from `coarse_map`.

@@ -50,6 +50,11 @@ class FeatureNetwork(nn.Module, ABC):
     @abstractmethod
     def forward(self, picture: Tensor) -> list[Tensor]: ...
 
+    def taps(self, picture: Tensor) -> list[Tensor]:
+        """Maps for `Domain`, as the network has them: here the same, without weights where `forward` weighs."""
+        maps: list[Tensor] = self(picture)
+        return maps
+
 
 class TrunkFeatures(FeatureNetwork):
     """The first four taps of a discriminator's trunk; pictures of another side are resized to the trunk's.
@@ -74,8 +79,11 @@ class TrunkFeatures(FeatureNetwork):
         taps = min(TRUNK_TAPS, len(self.trunk.sides) + 1)
         return [self.get_buffer(f"channels{tap}") for tap in range(taps)] if self._weighed else None
 
+    def taps(self, picture: Tensor) -> list[Tensor]:
+        return self.trunk.features(_resized(picture, self.trunk.config.resolution))[:TRUNK_TAPS]
+
     def forward(self, picture: Tensor) -> list[Tensor]:
-        taps = self.trunk.features(_resized(picture, self.trunk.config.resolution))[:TRUNK_TAPS]
+        taps = self.taps(picture)
         if (channels := self.channels) is None:
             return taps
         return [equal_length(tap) * w.sqrt()[:, None, None] for tap, w in zip(taps, channels, strict=True)]

@@ -81,7 +81,9 @@ class Objective:
 
     def strangeness(self, domain: Domain) -> Tensor:
         """[N]: how little the targets look like the model's own pictures, see `Domain.strangeness`."""
-        return domain.strangeness(coarse_map(self._wanted), self.weights)
+        with torch.no_grad():
+            seen = self._features.taps(self._shown(self.targets))
+        return domain.strangeness(coarse_map(seen), self.weights)
 
     def reduced(self, side: int) -> Objective:
         """The objective of the same pictures at a smaller side; the colours of what is hidden do not bleed in."""
