@@ -12,6 +12,7 @@ from latentlayers.bench.report import BenchOptions, Table, milliseconds, spread
 from latentlayers.checkpoints import load_generator
 from latentlayers.client import Latent
 from latentlayers.engine.device import limit_threads
+from latentlayers.generators.settled import settle
 from latentlayers.imaging import encode_png
 from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
@@ -26,6 +27,7 @@ def run(options: BenchOptions) -> Table:
         store = ModelStore(Paths.default())
         entry = store.get(options.model) if options.model else store.default()
         generator = load_generator(entry.path)
+        settle(generator)  # as the daemon has it
         ws = generator.map(torch.randn(1, generator.z_dim, generator=torch.Generator().manual_seed(0)))
         latent = Latent.of(ws[0].numpy(), entry.digest)
 

@@ -8,19 +8,20 @@ from collections.abc import Callable
 import torch
 
 from latentlayers.bench.report import BenchOptions, Table, milliseconds, spread
+from latentlayers.checkpoints import load_generator
 from latentlayers.engine.device import choose_device, limit_threads
 from latentlayers.engine.models import ModelCache
-from latentlayers.generators.settled import settled
+from latentlayers.generators import Generator
 from latentlayers.inversion import Objective
 from latentlayers.library import ModelStore
 from latentlayers.paths import Paths
 
 REPETITIONS = 5
-SEARCHED = "the same with weights laid out, as a search has them"
+AS_READ = "the same with the generator's weights as they were read, not laid out"
 
 
 def run(options: BenchOptions) -> Table:
-    """Times synthesis alone, with its gradient, and the whole evaluation, without and with `settled`, in turn."""
+    """Times synthesis alone, with its gradient, and the whole evaluation, with and without `settle`, in turn."""
     limit_threads()
     model = ModelCache(ModelStore(Paths.default()), choose_device()).get(options.model)
     generator, features = model.generator, model.features
@@ -38,16 +39,18 @@ def run(options: BenchOptions) -> Table:
         code = ws.clone().requires_grad_(True)
         torch.autograd.grad(generator.synthesize(code).sum(), code)
 
-    def evaluation() -> None:
+    def evaluation(drawer: Generator = generator) -> None:
         code = ws.clone().requires_grad_(True)
-        torch.autograd.grad(objective(generator.synthesize(code)).sum(), code)
+        torch.autograd.grad(objective(drawer.synthesize(code)).sum(), code)
 
+    as_read = load_generator(model.entry.path).to(model.device)
     calls: dict[str, Callable[[], None]] = {
         "synthesis": forward,
         "synthesis and its gradient": backward,
         "one evaluation: with the perceptual network": evaluation,
+        AS_READ: lambda: evaluation(as_read),
     }
-    times: dict[str, list[float]] = {name: [] for name in [*calls, SEARCHED]}
+    times: dict[str, list[float]] = {name: [] for name in calls}
 
     def clock(name: str, call: Callable[[], None]) -> None:
         began = time.perf_counter()
@@ -62,8 +65,6 @@ def run(options: BenchOptions) -> Table:
     for _ in range(REPETITIONS * options.count):
         for name, call in calls.items():
             clock(name, call)
-        with settled(generator, features):
-            clock(SEARCHED, evaluation)
     return Table(
         title=f"One optimiser step of {model.entry.name}, {torch.get_num_threads()} thread(s)",
         columns=("part", "median (min to max)"),
