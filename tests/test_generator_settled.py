@@ -16,6 +16,8 @@ from latentlayers.generators.stylegan2 import SynthesisLayer
 from latentlayers.inversion import embed, preset
 from torch import Tensor
 
+FILES = ("sg2ada_16_clamp", "sg2ada_16_resnet", "ros_16_conv", "sg3t_32_clamp", "sg1tf_32")
+
 
 def drawn(generator: Generator) -> tuple[Tensor, Tensor]:
     """Pictures of two codes, and the gradient of their squares by the codes."""
@@ -26,7 +28,7 @@ def drawn(generator: Generator) -> tuple[Tensor, Tensor]:
     return pictures.detach(), gradient
 
 
-@pytest.mark.parametrize("name", ["sg2ada_16_clamp", "sg2ada_16_resnet", "ros_16_conv", "sg3t_32_clamp", "sg1tf_32"])
+@pytest.mark.parametrize("name", FILES)
 def test_pictures_and_gradients_stay_the_same(name: str) -> None:
     generator = load_generator(reference_file(name))
     before = drawn(generator)
@@ -59,7 +61,7 @@ def test_a_search_works_out_once_what_the_weights_alone_decide(monkeypatch: pyte
     assert len(of_this) == len(set(of_this)) == 5
 
 
-@pytest.mark.parametrize("name", ["sg2ada_16_clamp", "sg2ada_16_resnet", "ros_16_conv", "sg3t_32_clamp", "sg1tf_32"])
+@pytest.mark.parametrize("name", FILES)
 def test_settling_for_good_changes_no_picture_and_outlasts_a_search(name: str) -> None:
     generator = load_generator(reference_file(name))
     before, parameters = drawn(generator), {key: value.clone() for key, value in generator.state_dict().items()}

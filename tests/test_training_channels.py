@@ -8,7 +8,7 @@ from latentlayers.generators.discriminator import DiscriminatorConfig, Discrimin
 from latentlayers.inversion.features import TrunkFeatures
 from latentlayers.inversion.objective import Objective
 from latentlayers.training import channels
-from latentlayers.training.channels import UNTAUGHT, fitted, learn_channels, shares
+from latentlayers.training.channels import UNTAUGHT, fitted, learn_channels, shares_of
 from latentlayers.training.comparisons import measured, nearest_others
 from latentlayers.training.distortions import heat
 from torch import Tensor
@@ -30,7 +30,7 @@ def pictures(count: int, seed: int = 0) -> Tensor:
 def test_eyes_the_mouth_and_all_else_count_as_much_as_each_other() -> None:
     kinds = [("eyes", "swapped")] * 5 + [("eyes", "pulled")] + [("mouth", "pulled")] * 2
     kinds += [("blur", "face")] * 3 + [("ghost", "blur")]
-    each = shares(kinds)
+    each = shares_of(kinds)
     for first, last in ((0, 5), (5, 6), (8, 11), (11, 12)):
         assert float(each[first:last].sum()) == pytest.approx(1 / 6)
     assert float(each[6:8].sum()) == pytest.approx(1 / 3)

@@ -112,12 +112,14 @@ class SynthesisLayer(Settling):
 
     def derive(self) -> tuple[Tensor, Tensor]:
         """The kernel, [cin, cout, 3, 3] if `up` and [cout, cin, 3, 3] otherwise, and its power, [cin, cout]."""
-        kernel = self.weight.transpose(0, 1) if self.up else self.weight
-        return kernel, self.weight.square().sum(dim=(2, 3)).t()
+        return self._turned(self.weight), self.weight.square().sum(dim=(2, 3)).t()
 
     def arrange(self) -> None:
-        kernel = laid_out(self.derive()[0].detach())
-        self.weight.data = kernel.transpose(0, 1) if self.up else kernel
+        self.weight.data = self._turned(laid_out(self._turned(self.weight.detach())))
+
+    def _turned(self, weight: Tensor) -> Tensor:
+        """With inputs first if `up`, as transposed convolutions want it; twice is once there and back."""
+        return weight.transpose(0, 1) if self.up else weight
 
     def forward(self, x: Tensor, w: Tensor, noise: Tensor | None, gain: float = 1.0) -> Tensor:
         gain = gain * SQRT2

@@ -70,14 +70,13 @@ class TrunkFeatures(FeatureNetwork):
     ) -> None:
         super().__init__()
         self.trunk, self.name = trunk.requires_grad_(False).eval(), name
-        self._weighed = channels is not None
+        self._weighed_taps = len(channels or ())
         for tap, weights in enumerate(channels or ()):
             self.register_buffer(f"channels{tap}", weights, persistent=False)
 
     @property
     def channels(self) -> list[Tensor] | None:
-        taps = min(TRUNK_TAPS, len(self.trunk.sides) + 1)
-        return [self.get_buffer(f"channels{tap}") for tap in range(taps)] if self._weighed else None
+        return [self.get_buffer(f"channels{tap}") for tap in range(self._weighed_taps)] or None
 
     def taps(self, picture: Tensor) -> list[Tensor]:
         return self.trunk.features(_resized(picture, self.trunk.config.resolution))[:TRUNK_TAPS]
@@ -87,6 +86,11 @@ class TrunkFeatures(FeatureNetwork):
         if (channels := self.channels) is None:
             return taps
         return [equal_length(tap) * w.sqrt()[:, None, None] for tap, w in zip(taps, channels, strict=True)]
+
+
+def tap_widths(trunk: DiscriminatorTrunk) -> list[int]:
+    """The numbers of channels of the taps that `TrunkFeatures` shows."""
+    return [trunk.config.channels[side] for side in (*trunk.sides, 4)][:TRUNK_TAPS]
 
 
 def equal_length(tap: Tensor) -> Tensor:
@@ -192,7 +196,7 @@ def load_features(path: str | Path) -> FeatureNetwork:
 
 
 def _channels(tensors: Mapping[str, Tensor], trunk: DiscriminatorTrunk) -> list[Tensor]:
-    widths = [trunk.config.channels[side] for side in (*trunk.sides, 4)][:TRUNK_TAPS]
+    widths = tap_widths(trunk)
     found = [tensors[f"{CHANNELS}{tap}"].float() for tap in range(len(widths))]
     for weights, width in zip(found, widths, strict=True):
         if weights.shape != (width,) or not bool((weights >= 0).all()):

@@ -20,7 +20,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from latentlayers.generators.discriminator import DiscriminatorTrunk
-from latentlayers.inversion.features import TRUNK_TAPS, equal_length
+from latentlayers.inversion.features import TRUNK_TAPS, equal_length, tap_widths
 from latentlayers.training.comparisons import measured, nearest_others
 
 STEPS, RATE = 400, 0.05
@@ -29,7 +29,7 @@ LEAST = 0.2  # of the mean weight: no channel is blind
 # Who embeds a portrait wants its colours back: weights that were taught to overlook casts, too, lost 0.8 dB of colour
 # portraits, and tinted their eyes.
 UNTAUGHT = ("cast", "contrast")
-FEATURES_OF_A_FACE = ("eyes", "mouth")
+PARTS_OF_A_FACE = ("eyes", "mouth")
 BATCH = 25
 
 
@@ -66,11 +66,10 @@ def learn_channels(
             nears.append(near)
             kinds += [(comparison.subject, comparison.kind)] * len(far)
         show(f"compared {int(chosen[-1]) + 1} of {len(images)} portraits")
-    widths = [trunk.config.channels[side] for side in (*trunk.sides, 4)][:TRUNK_TAPS]
-    return fitted(torch.cat(fars), torch.cat(nears), shares(kinds), variance, widths, show)
+    return fitted(torch.cat(fars), torch.cat(nears), shares_of(kinds), variance, tap_widths(trunk), show)
 
 
-def shares(kinds: Sequence[tuple[str, str]]) -> Tensor:
+def shares_of(kinds: Sequence[tuple[str, str]]) -> Tensor:
     """[n] how much each comparison counts, by its (subject, kind); summing to 1.
 
     Eyes count as much as the mouth, and as everything else together; within each, every kind as much as another,
@@ -82,7 +81,7 @@ def shares(kinds: Sequence[tuple[str, str]]) -> Tensor:
 
 
 def _topic(subject: str) -> str:
-    return subject if subject in FEATURES_OF_A_FACE else "all else"
+    return subject if subject in PARTS_OF_A_FACE else "all else"
 
 
 def fitted(
